@@ -83,7 +83,7 @@ REFUSALS = {
     "lib.stride_tricks.as_strided": WAYS["as_strided"],
     "frompyfunc": "give the function a derivative with tg.defvjp",
 }
-CONSTANTS = {"lexsort"}  # composites whose results are
+CONSTANTS = {"lexsort", "ravel_multi_index"}  # composites whose results are
 WAITING: set[str] = set()  # of which nobody has written the derivative yet
 
 

@@ -7,7 +7,7 @@ it has none and its slope is 0, or there is a refusal.
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from benchmarks import coverage
 from benchmarks.coverage import CONSTANT, DIFFERENTIABLE, FACT, NOT_APPLICABLE, REFUSED, parts
 from benchmarks.probes import PROBES, numbers
 from tinygrad_np.autodiff.rules import COMPOSITES, TABLE
-from tinygrad_np.autodiff.rules.ways import WAYS
+from tinygrad_np.autodiff.rules.ways import BESIDE, OPTIONS, WAYS, way_of
 
 KINDS = {name: coverage.classify(name, fn) for name, fn in coverage.names().items()}
 
@@ -215,6 +215,45 @@ def test_refusals_name_the_function_and_the_way() -> None:
         np.add.at(np.zeros(4), [0, 1, 2, 3], t)
 
 
+POINTS = np.array([0.0, 1.0])
+OPTIONED: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    # an option by which NumPy does not dispatch, and a call of its function
+    "left": ("interp", lambda x, t: np.interp(x, POINTS, POINTS, left=t)),
+    "right": ("interp", lambda x, t: np.interp(x, POINTS, POINTS, None, t)),
+    "period": ("unwrap", lambda x, t: np.unwrap(x, period=t)),
+    "constant_values": ("pad", lambda x, t: np.pad(x, 1, constant_values=t)),
+    "end_values": ("pad", lambda x, t: np.pad(x, 1, "linear_ramp", end_values=t)),
+    "default": ("select", lambda x, t: np.select([x > 1], [x], t)),
+    "nan": ("nan_to_num", lambda x, t: np.nan_to_num(x, nan=t)),
+    "posinf": ("nan_to_num", lambda x, t: np.nan_to_num(x, posinf=t)),
+    "neginf": ("nan_to_num", lambda x, t: np.nan_to_num(x, True, 0.0, None, t)),
+    "k": ("polyint", lambda x, t: np.polyint(x, k=t)),
+    "initial": ("sum", lambda x, t: np.sum(x, initial=t)),
+    "where": ("mean", lambda x, t: np.mean(x, where=t)),
+    "ddof": ("var", lambda x, t: np.var(x, ddof=t)),
+    "rtol": ("linalg.pinv", lambda x, t: np.linalg.pinv(x[None] * np.eye(2), rtol=t)),
+    "fill_value": ("ma.array", lambda x, t: np.ma.array(x, fill_value=t)),
+}
+
+
+def test_refusals_name_the_option_and_the_way() -> None:
+    assert set(OPTIONS) < set(OPTIONED)
+    t = tg.Tensor(1.5, requires_grad=True)
+    for option, (name, call) in OPTIONED.items():
+        with pytest.raises((tg.DetachError, ValueError)) as caught:
+            call(POINTS, t)
+        error = caught.value.__cause__ if option == "initial" else caught.value  # as in BY_CAUSE
+        said = str(error)
+        assert said.startswith(f"np.{name}({option}=t) would "), said
+        way = OPTIONS.get(option) or way_of(name)
+        assert way in said
+        if way is BESIDE:
+            assert call(tg.array(POINTS), t).requires_grad
+        elif option in OPTIONS:
+            with pytest.raises(tg.DetachError, match=rf"np\.{name}\({option}=t\) would"):
+                call(tg.array(POINTS), t)
+
+
 def test_constants_are_tensors_that_do_not_require_grad() -> None:
     t = tg.Tensor(X, requires_grad=True)
     for call in (
@@ -225,6 +264,17 @@ def test_constants_are_tensors_that_do_not_require_grad() -> None:
     ):  # fmt: skip
         out = call()
         assert isinstance(out, tg.Tensor) and not out.requires_grad
+
+
+def test_indices_of_axes_are_tensors_or_arrays() -> None:
+    first, second = np.array([1, 3]), np.array([[2], [1]])
+    for mode, order in (("clip", "F"), ("wrap", "C")):
+        options: Any = {"mode": mode, "order": order}
+        wanted = np.ravel_multi_index((first, second), (2, 3), **options)
+        for a, b in ((tg.Tensor(first), second), (tg.Tensor(first), tg.Tensor(second))):
+            for pair in ((a, b), [a, b]):
+                found = np.ravel_multi_index(pair, (2, 3), **options)
+                assert isinstance(found, tg.Tensor) and found.tolist() == wanted.tolist()
 
 
 def test_the_classes_of_methods() -> None:

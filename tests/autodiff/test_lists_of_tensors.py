@@ -105,7 +105,7 @@ def test_the_call_is_shown_as_it_is_written() -> None:
         (lambda: np.fft.fft([t, u]), r"np\.fft\.fft of t would lose"),
         (lambda: np.append(t, [u]), r"np\.append of t would lose"),
         (lambda: np.add(t, [u]), r"np\.add of t would lose"),
-        (lambda: np.interp(V, V, V, right=t), r"np\.interp of t would lose"),
+        (lambda: np.interp(V, V, V, right=t), r"np\.interp\(right=t\) would lose"),
         (lambda: np.polynomial.Polynomial([t, u]), r"numpy\.polynomial\.Polynomial of a Tensor"),
         (lambda: np.ma.exp([t, u]), r"np\.ma\.exp of t would lose"),
     ):  # fmt: skip
@@ -113,7 +113,7 @@ def test_the_call_is_shown_as_it_is_written() -> None:
             call()
     with pytest.raises(TypeError, match=r"a Polynomial.*tinygrad_np\.polynomial"):
         np.polynomial.Polynomial([1.0, 2.0]) * t
-    with pytest.raises(tg.TapeError, match=r"np\.unwrap cannot write into a Tensor"):
+    with pytest.raises(tg.DetachError, match=r"np\.unwrap\(period=t\) would write a Tensor"):
         np.unwrap(V, period=t)
     made: dict[str, Any] = {"np": np, "t": t}
     with pytest.raises(tg.DetachError, match=r"^np\.asarray\(t\) would lose"):

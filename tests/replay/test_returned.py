@@ -61,7 +61,8 @@ STEPS: dict[str, Make] = {
     "the argument": lambda: lambda x: x,
     "the argument twice": lambda: lambda x: (x, x, x.T),
     "views of the argument": lambda: lambda x: (x[0], x[:, 1:], np.sum(x)),
-    "the same result twice": lambda: lambda x: [y := x * 2, y[0]],
+    "the same result twice": lambda: lambda x: [y := x * 2, y[0], y, np.sum(x)],
+    "the same constant twice": lambda: lambda x: {"a": (y := np.ones(2)), "b": [x * 2, y]},
     "a Tensor made inside": lambda: lambda x: (np.sum(x), tg.Tensor(np.ones(2))),
     "an array from outside": lambda: from_outside(view=False),
     "a view from outside": lambda: from_outside(view=True),
@@ -96,13 +97,20 @@ def array_of(part: Any) -> Any:
     return part._array if isinstance(part, tg.Tensor) else part
 
 
+def places(parts: list[Any]) -> list[int]:
+    """At which place each array, or Tensor, stands first."""
+    at: dict[int, int] = {}
+    keys = [id(part) if hasattr(part, "shape") else -i for i, part in enumerate(parts)]
+    return [at.setdefault(key, i) for i, key in enumerate(keys)]
+
+
 def check(make: Make, eager: Callable[[Any], Any]) -> None:
     """Each call gives what eager mode gives, though all that the calls before gave is written."""
     replayed = tg.replay(make())
     for k in range(8):
         given = np.arange(4.0).reshape(2, 2) + k
         theirs, ours = leaves(eager(given.copy())), leaves(replayed(given))
-        assert [*map(type, ours)] == [*map(type, theirs)]
+        assert [*map(type, ours)] == [*map(type, theirs)] and places(ours) == places(theirs)
         for a, b in zip(map(array_of, ours), map(array_of, theirs), strict=True):
             assert repr(a) == repr(b), k
             assert getattr(a, "flags", None) is None or a.flags.writeable == b.flags.writeable

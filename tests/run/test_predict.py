@@ -86,6 +86,36 @@ def test_a_description_of_other_weights_is_refused(trained: Path, tmp_path: Path
         description.rebuilt(tmp_path / "bare.npz")
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (6, 9)])
+def test_rows_of_a_table_are_pictures_of_the_networks_size(
+    shape: tuple[int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as are smaller than 8×8, or not square."""
+    labels = np.arange(60) % 3
+    x = np.zeros((60, *shape), np.uint8)
+    x[np.arange(60), labels] = 200  # a bright row
+    np.savez(tmp_path / "small.npz", x_train=x, y_train=labels, x_test=x[:9], y_test=labels[:9])
+    words = ["train", "--data", tmp_path / "small.npz", "--sizes", "8", "--lr", "0.03", "--batch",
+             10, "--epochs", 4, "--quiet", "--out", tmp_path / "runs"]  # fmt: skip
+    assert door.main(list(map(str, words))) == 0
+    rows = x[:6].reshape(6, -1)
+    np.savetxt(tmp_path / "bare.csv", rows, "%d", ",")
+    names = ",".join(["label", *(f"p{i}" for i in range(rows.shape[1]))])
+    table = np.column_stack([labels[:6], rows])
+    np.savetxt(tmp_path / "named.csv", table, "%d", ",", header=names, comments="")
+    np.savetxt(tmp_path / "first.csv", table, "%d", ",")
+    capsys.readouterr()
+    for name in ("bare.csv", "named.csv", "first.csv"):
+        answers = tmp_path / f"s_{name}"
+        run = str(tmp_path / "runs" / "default-small-seed0")
+        assert door.main(["predict", run, str(tmp_path / name), "--csv", str(answers)]) == 0
+        guess = [int(line.split(",")[1]) for line in answers.read_text().splitlines()[1:]]
+        assert guess == labels[:6].tolist(), capsys.readouterr()
+    np.savetxt(tmp_path / "other.csv", np.pad(rows, ((0, 0), (0, 2))), "%d", ",")
+    assert door.main(["predict", run, str(tmp_path / "other.csv")]) == 2
+    assert "expected" in capsys.readouterr().err
+
+
 def test_guesses_of_tables_files_and_photos(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,7 +28,7 @@ from .idx_sets import (
 from .kinds import DOOR, START, kind, known_kind
 from .parquet import read_parquet
 from .pictures import pictures_in, read_classes
-from .sources import Source
+from .sources import Size, Source
 from .tables import Label, read_csv
 
 _DEEP = 3  # levels of folders that are looked into
@@ -117,12 +117,12 @@ def load_pictures(
     """All pictures of a file or folder, in order, upright and labelled as `load` has them.
 
     The labels of IDX files are taken from beside the file; of folders all parts are read. Labels
-    that are `names` of classes stay as they are.
+    that are `names` of classes stay as they are. Rows of tables may be pictures of `size`.
     """
     if path.is_dir():
         read, name = _read_folder(path, None, size)
     else:
-        read, name = _read_file(path, None, alone=True)
+        read, name = _read_file(path, None, alone=True, size=size)
     return as_in_training(str(path), read, name, names)
 
 
@@ -140,7 +140,9 @@ def _checked_size(size: Any) -> tuple[int, int]:
     return height, width
 
 
-def _read_file(path: Path, label: Label, alone: bool = False) -> tuple[list[Source], str]:
+def _read_file(
+    path: Path, label: Label, alone: bool = False, size: Size = None
+) -> tuple[list[Source], str]:
     """The parts in a file and in those of its set, unless it is to be alone; what its name says."""
     with opened("load", path) as file:
         start = Content(file, str(path)).read(START)
@@ -158,9 +160,9 @@ def _read_file(path: Path, label: Label, alone: bool = False) -> tuple[list[Sour
     if found == "mat":
         return read_mat(path), path.name
     if found == "parquet":
-        return [read_parquet(path, label)], path.name
+        return [read_parquet(path, label, size)], path.name
     if found == "csv" and start:
-        return [read_csv(path, label)], path.name
+        return [read_csv(path, label, size)], path.name
     told = known_kind(start) or ("it is empty" if not start else "its kind is not known")
     raise DataError(f"{path}: found no data set, expected {DOOR}; {told}")
 
@@ -185,7 +187,7 @@ def _read_folder(
     if label is None and (classes := read_classes(folder, size)):
         return classes, folder.name
     if tables:
-        return _read_tables(folder, tables, label)
+        return _read_tables(folder, tables, label, size)
     raise _nothing(folder, files)
 
 
@@ -196,10 +198,12 @@ def _tables(files: Sequence[Path]) -> list[Path]:
             if Path(path.name.lower().removesuffix(".gz")).suffix in endings]  # fmt: skip
 
 
-def _read_tables(folder: Path, tables: Sequence[Path], label: Label) -> tuple[list[Source], str]:
+def _read_tables(
+    folder: Path, tables: Sequence[Path], label: Label, size: Size
+) -> tuple[list[Source], str]:
     """One file, or those of a training and a test part, which may be in pieces."""
     if len(tables) == 1:
-        return _read_file(tables[0], label, alone=True)
+        return _read_file(tables[0], label, alone=True, size=size)
     parts = {path: parsed(path.name)[1] for path in tables}
     wanted = [path for path, part in parts.items() if part]
     groups = {parsed(path.name)[0] for path in wanted}
@@ -209,14 +213,14 @@ def _read_tables(folder: Path, tables: Sequence[Path], label: Label) -> tuple[li
             f"{folder}: found {told}, expected one file, or one for training and one for test; "
             "give the path of the one that is wanted"
         )
-    return _read_pieces({path: parts[path] for path in wanted}, label), folder.name
+    return _read_pieces({path: parts[path] for path in wanted}, label, size), folder.name
 
 
-def _read_pieces(parts: Mapping[Path, str], label: Label) -> list[Source]:
+def _read_pieces(parts: Mapping[Path, str], label: Label, size: Size = None) -> list[Source]:
     """Files of which it is known what part of a data set each has."""
     sources = []
     for path, part in parts.items():
-        read, _ = _read_file(path, label, alone=True)
+        read, _ = _read_file(path, label, alone=True, size=size)
         for source in read:
             source.part = part
         there = sum(other == part for other in parts.values())

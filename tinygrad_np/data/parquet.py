@@ -10,11 +10,11 @@ from ..errors import DataError
 from ..markup import printable
 from .files import StrPath, one_line
 from .pictures import decoded
-from .sources import Source, as_images, check_shapes
+from .sources import Size, Source, as_images, check_shapes
 from .tables import Columns, Label, from_columns, label_column
 
 
-def read_parquet(path: StrPath, label: Label = None) -> Source:
+def read_parquet(path: StrPath, label: Label = None, size: Size = None) -> Source:
     """Read pictures from a Parquet file: a column for each pixel, or one of pictures.
 
     Those are encoded (as the hubs keep them: PNG or JPEG in `bytes`, which needs Pillow) or lists
@@ -37,7 +37,8 @@ def read_parquet(path: StrPath, label: Label = None) -> Source:
         arrays = [np.array(column) for column in columns]
         words = {i: a for i, a in enumerate(arrays) if a.dtype.kind not in "biuf"}
         kept = [np.zeros(len(a)) if i in words else a for i, a in enumerate(arrays)]
-        return from_columns(str(path), names, Columns(np.stack(kept, axis=1), words), label)
+        table = Columns(np.stack(kept, axis=1), words)
+        return from_columns(str(path), names, table, label, size)
     at = label_column(str(path), names, len(names), label)
     images = _pictures_in(str(path), columns[nested[0]])
     said: list[str] = []

@@ -25,6 +25,7 @@ OTHER_TABLES = (
 )
 LEAST = 8  # pixels of a side: a table of fewer columns is taken for measurements
 MISSING = ("", "nan", "<na>")  # what a missing label becomes as a word, in small letters
+Size = tuple[int, int] | None  # (h, w) of pictures, where it is known
 _WHITES = (1, 16)  # of scaled pictures, and of scikit-learn's digits
 _LEAST_WHITE = 100.0  # the brightest pixel of pictures with fractions, such as scaled ones
 _ONE_FOR_EACH = 0.75  # values for each row: as many as this are no classes
@@ -87,10 +88,10 @@ def _in_order(place: str, given: NDArray[Any], count: int | None, least: int) ->
     shape, remedy = given.shape, "reshape it and save it with np.savez(path, x=x, y=y)"
     if given.ndim == 2:
         if (count not in (None, shape[0]) and shape[1] == count) or (
-            count is None and not sides(shape[1], least) and sides(shape[0], least)
+            count is None and not sides(shape[1], None, least) and sides(shape[0], None, least)
         ):  # fmt: skip
             given = given.T
-        if count in (None, len(given)) and (each := sides(given.shape[1], least)):
+        if count in (None, len(given)) and (each := sides(given.shape[1], None, least)):
             return given.reshape(len(given), *each)
         remedy += f"; {OTHER_TABLES}"
     elif given.ndim in (3, 4):
@@ -105,8 +106,10 @@ def _in_order(place: str, given: NDArray[Any], count: int | None, least: int) ->
     )
 
 
-def sides(numbers: int, least: int = LEAST) -> tuple[int, ...]:
-    """The shape of a square picture, grey or in colours, that has so many numbers; or ()."""
+def sides(numbers: int, size: Size = None, least: int = LEAST) -> tuple[int, ...]:
+    """The shape of a picture of so many numbers: `size`, or a square, grey or in colours; or ()."""
+    if size is not None and numbers == size[0] * size[1]:
+        return size
     for channels, count in (((), numbers), ((3,), numbers / 3)):
         side = math.isqrt(int(count))
         if side >= least and side * side == count:

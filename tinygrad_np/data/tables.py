@@ -23,6 +23,7 @@ from .sources import (
     LEAST,
     MISSING,
     OTHER_TABLES,
+    Size,
     Source,
     as_images,
     name_rows,
@@ -39,15 +40,15 @@ _MOST_CLASSES = 62
 _NO_NUMBERS = (*MISSING, "na", "n/a", "null", "none")  # letters that stand for a missing number
 
 
-def read_csv(path: StrPath, label: Label = None) -> Source:
+def read_csv(path: StrPath, label: Label = None, size: Size = None) -> Source:
     """Read pictures from the rows of a CSV, with or without a header and labels, plain or gzip.
 
     Cells are separated by tabs, semicolons, commas or spaces; beside tabs and semicolons numbers
     may have a decimal comma. `label` is the name or the place of the column of labels (-1 is the
     last one); without it that is the column that is called so, or else, where one column is left
     over from square pictures, the first one or the last, whichever looks like labels. A column that
-    counts or names the rows is left out. Raises DataError with the row and column of the first
-    fault.
+    counts or names the rows is left out. Pictures are square or of `size`. Raises DataError with
+    the row and column of the first fault.
     """
     with opened("load", path) as file:
         content = Content(file, os.fspath(path))
@@ -89,7 +90,7 @@ def read_csv(path: StrPath, label: Label = None) -> Source:
         rows = _rows(
             content, chain([block], blocks), separator, len(first), 1 + bool(header), texts
         )
-    source = from_columns(os.fspath(path), header, rows, label)
+    source = from_columns(os.fspath(path), header, rows, label, size)
     if is_open:
         source.said.append("the last column, which is empty, was left out")
     if header and _is_counted(header):
@@ -110,7 +111,9 @@ class Columns:
         return self.words[i] if i in self.words else self.numbers[:, i]
 
 
-def from_columns(place: str, names: Sequence[str] | None, columns: Columns, label: Label) -> Source:
+def from_columns(
+    place: str, names: Sequence[str] | None, columns: Columns, label: Label, size: Size = None
+) -> Source:
     """Pictures in columns of which one may have the labels; see `read_csv`."""
     count = columns.numbers.shape[1]
     at, said = label_column(place, names, count, label), list[str]()
@@ -118,10 +121,11 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     ids = next((i for i in range(count) if i != at and called[i] in _IDS), None)
     kept = [i for i in range(count) if i != at and called[i] not in (*_INDEX, *_IDS)]
     of_rows = _of_rows(kept, columns)
-    if _may_be_pictures(len(kept), at) or not _may_be_pictures(len(kept) - len(of_rows), at):
+    rest = len(kept) - len(of_rows)
+    if _may_be_pictures(len(kept), at, size) or not _may_be_pictures(rest, at, size):
         of_rows = []
     kept = [i for i in kept if i not in of_rows]
-    if at is None and not sides(len(kept)) and sides(len(kept) - 1):
+    if at is None and not sides(len(kept), size) and sides(len(kept) - 1, size):
         at = _left_over(names, kept, columns, said)
         kept.remove(at)
         if _name_rows(columns[at]):
@@ -134,7 +138,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     if ids is None and of_rows:
         ids = of_rows[0]
     words = [i for i in kept if i in columns.words]
-    if not sides(len(kept), 1 if words else LEAST):  # a wrong cell is told of first
+    if not sides(len(kept), size, 1 if words else LEAST):  # a wrong cell is told of first
         remedies = []
         if len(kept) >= LEAST**2:
             odd = [names[i] if names else str(i + 1) for i in _odd(names, kept, columns)]
@@ -166,6 +170,7 @@ def from_columns(place: str, names: Sequence[str] | None, columns: Columns, labe
     in_a_row = kept == list(range(first, end))
     pixels = columns.numbers[:, first:end] if in_a_row else columns.numbers[:, kept]
     labels = None if at is None else columns[at]
+    pixels = pixels.reshape(len(pixels), *sides(len(kept), size))
     source = Source(as_images(place, pixels, len(pixels), said), labels, "", said)
     if ids is not None:
         found = columns[ids]
@@ -214,9 +219,9 @@ def _is_whole(column: NDArray[Any]) -> bool:
     return column.dtype.kind not in "biuf" or bool((column == np.rint(column)).all())
 
 
-def _may_be_pictures(count: int, at: int | None) -> bool:
+def _may_be_pictures(count: int, at: int | None, size: Size) -> bool:
     """Whether so many columns may be pixels, or pixels and labels where these are not known."""
-    return bool(sides(count) or (at is None and sides(count - 1)))
+    return bool(sides(count, size) or (at is None and sides(count - 1, size)))
 
 
 def _odd(names: Sequence[str] | None, kept: Sequence[int], columns: Columns) -> list[int]:

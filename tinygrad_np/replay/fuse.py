@@ -138,7 +138,9 @@ class Labels:
 
     def memory(self, given: Any) -> np.ndarray:
         """Where the copy is."""
-        return self._made.setdefault(given, np.empty(given.shape, np.int64))
+        if given not in self._made:
+            self._made[given] = np.empty(given.shape, np.int64)
+        return self._made[given]
 
     def copied(self, equation: Equation, given: Any) -> list[Item]:
         """The call that makes the copy, unless it is there."""

@@ -46,6 +46,8 @@ class Program:
         self.result = rebuild(result, [COMPUTED if raw else part for part, raw in nest])
         # by place, until another run tells: what the first run returned is the caller's by now
         self.constants = {i: _copied(parts[i]) for i, raw in enumerate(is_array) if raw}
+        at: dict[int, int] = {}
+        self.same = [at.setdefault(id(part), i) for i, part in enumerate(parts)]
         self.lead_on = [*map(leads_on, returned)]
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
@@ -203,7 +205,7 @@ class Program:
         parts = [next(found) if v is COMPUTED else v for v in self.parts]
         for i, array in self.constants.items():
             parts[i] = _copied(array)
-        return rebuild(self.result, parts)
+        return rebuild(self.result, [parts[i] for i in self.same])
 
 
 def _copied(array: np.ndarray) -> np.ndarray:

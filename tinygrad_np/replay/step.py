@@ -112,8 +112,7 @@ class Replay:
         if mode.capture is not None or mode.watch is not None:
             return self._called(args, named)
         result = self._called(args, named, plain=True)
-        found = leaves(result)
-        return rebuild(result, [v.numpy() if isinstance(v, Tensor) else v for v in found])
+        return _made(result, lambda v: v.numpy() if isinstance(v, Tensor) else v)
 
     def _called(self, args: tuple[Any, ...], named: dict[str, Any], plain: bool = False) -> Any:
         local = self._local
@@ -381,13 +380,22 @@ class Replay:
 
 def detached(result: Any, capture: Capture | None = None) -> Any:
     """What the step returned, without its graph; of a ``capture`` in memory of its own."""
-    parts = leaves(result)
-    for i, part in enumerate(parts):
+
+    def alone(part: Any) -> Any:
         if isinstance(part, Tensor) and capture is None:
-            parts[i] = severed(part._array) if leads_on(part) else part.detach()
-        elif isinstance(part, Tensor) and capture and capture.variable(part).kind != "memory":
-            parts[i] = severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
-    return rebuild(result, parts)
+            return severed(part._array) if leads_on(part) else part.detach()
+        if isinstance(part, Tensor) and capture and capture.variable(part).kind != "memory":
+            return severed(np.array(part._array)) if leads_on(part) else Tensor(part._array)
+        return part
+
+    return _made(result, alone)
+
+
+def _made(result: Any, make: Callable[[Any], Any]) -> Any:
+    """What the step returned, made anew: what stands in two places is one object in both."""
+    parts = leaves(result)
+    made = {key: make(part) for key, part in {id(part): part for part in parts}.items()}
+    return rebuild(result, [made[id(part)] for part in parts])
 
 
 def _numbers(nest: Any) -> Any:

@@ -21,7 +21,7 @@ def ramp(
 def overlap_add(g: Any, shape: tuple[int, ...], window_shape: Any, axis: Axis = None) -> Any:
     """``sliding_window_view`` in reverse: each element of ``shape`` collects all its copies."""
     axes = axes_of(axis, len(shape))
-    window = (window_shape,) if isinstance(window_shape, (int, np.integer)) else window_shape
+    window = window_shape if np.ndim(window_shape) else (int(window_shape),)
     out = np.zeros_like(g, shape=shape)
     counts = np.shape(g)[: len(shape)]
     for offsets in np.ndindex(*window):

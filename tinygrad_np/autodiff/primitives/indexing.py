@@ -122,3 +122,9 @@ def with_order(x: Any, axis: int, kind: Any, stable: Any) -> Kept:
 def lexical_order(*keys: Any, axis: int = -1) -> Any:
     """``np.lexsort`` with its keys as operands."""
     return np.lexsort(keys, axis=axis)
+
+
+@primitive
+def flat_index(*index: Any, dims: Any, mode: Any = "raise", order: Any = "C") -> Any:
+    """``np.ravel_multi_index`` with the index of each axis as an operand."""
+    return np.ravel_multi_index(index, dims, mode, order)

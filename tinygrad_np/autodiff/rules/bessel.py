@@ -45,34 +45,46 @@ def first_order(zeroth: Any, out: Any, x: Any, second: Any) -> Any:
     return np.where(near, (zeroth + second(2, inside)) / 2, zeroth - out / outside)
 
 
-def decay(v: Any, x: Any, turn: complex, usual: Any, out: Any) -> Any:
+def decay(v: Any, x: Any, turn: Any, usual: Any, out: Any, holds: Any = True) -> Any:
     """The slope of a Bessel function with its exponential taken off; ``usual`` cancels far away.
 
-    There f = x**-½ Σ a_k (turn / x)**k (DLMF 10.17.5, 10.40), and so x f' / f has no difference.
+    There f = x**-½ Σ a_k (turn / x)**k (DLMF 10.17.5, 10.40), and so x f' / f has no difference;
+    it ``holds`` where no other exponential counts.
     """
-    if np.iscomplexobj(x) or (isinstance(x, np.ndarray) and not (np.abs(x) > 100).any()):
+    if isinstance(x, np.ndarray) and not (np.abs(x) > 100).any():
         return usual
-    far = np.abs(x) > np.maximum(100, 10 * v * v)
-    size = np.where(far, np.abs(x), 100)
-    order = 4 * np.square(np.where(far, arrays(v, x)[0], 0))
-    factor: Any = np.ones_like(size * turn)
+    far = np.logical_and(np.abs(x) > np.maximum(100, 10 * v * v), holds)
+    order = 4 * np.square(np.where(far, arrays(v, np.real(x))[0], 0))
+    place = np.where(far, x, 100)
+    factor: Any = np.ones_like(place * turn)
     total, tilted = factor, factor / 2
     for k in range(1, 9):
-        factor = factor * ((order - (2 * k - 1) ** 2) / (8 * k)) * (turn / size)
+        factor = np.multiply(factor * ((order - (2 * k - 1) ** 2) / (8 * k)), turn / place)
         total, tilted = total + factor, tilted + (k + 0.5) * factor
-    return np.where(far, -np.sign(x) * out * tilted / total / size, usual)
+    return np.where(far, np.multiply(-out, tilted) / total / place, usual)
 
 
-def along_real(g: Any, out: Any, x: Any) -> Any:
-    """What a factor exp(-|Re x|) adds to the cotangent."""
-    return np.real(g * out) * -np.sign(np.real(x))
+def off_the_cut(x: Any, side: int) -> Any:
+    """Where ``hankel1e`` (side 1) or ``hankel2e`` has one exponential: not at the cut beyond 0."""
+    turned = np.imag(x) * side
+    behind = turned < 0 if side > 0 else turned <= 0
+    return np.logical_or(np.real(x) > 0, np.logical_not(np.logical_and(behind, turned > -20)))
 
 
-def along_imaginary(g: Any, out: Any, x: Any) -> Any:
-    """What a factor exp(-|Im x|) adds to the cotangent."""
+def along_real(g: Any, out: Any, v: Any, x: Any, slope: Any) -> Any:
+    """The cotangent of ``ive``, a function of ``slope`` times exp(-|Re x|)."""
+    side = np.sign(np.real(x))
+    found = g * decay(v, x, -side, slope - side * out, out, np.abs(np.real(x)) > 20)
+    return found + np.imag(g * out) * side * 1j if np.iscomplexobj(x) else found
+
+
+def along_imaginary(g: Any, out: Any, v: Any, x: Any, slope: Any) -> Any:
+    """The cotangent of ``jve`` and ``yve``, functions of ``slope`` times exp(-|Im x|)."""
     if not np.iscomplexobj(x):
-        return np.zeros_like(g)
-    return np.real(g * out) * np.sign(np.imag(x)) * 1j
+        return g * slope
+    side = np.sign(np.imag(x))
+    usual, holds = slope + 1j * side * out, np.abs(np.imag(x)) > 20
+    return g * decay(v, x, -1j * side, usual, out, holds) + np.imag(g * out) * side
 
 
 def struve_term(v: Any, x: Any) -> Any:
@@ -80,8 +92,11 @@ def struve_term(v: Any, x: Any) -> Any:
     return np.power(x / 2, v) * rgamma(v + 1.5) / ROOT_PI
 
 
-def struve_slope(fn: Any, v: Any, x: Any, sign: int) -> Any:
-    """The slope of ``struve`` (sign -1) and ``modstruve``; near 0 by its series (DLMF 11.2)."""
+def struve_slope(apart: Any, v: Any, x: Any, sign: int) -> Any:
+    """The slope of ``struve`` (sign -1) or ``modstruve``: ``apart``, near 0 its series (DLMF 11.2).
+
+    That of ``struve`` is H_{v-1} - v / x H_v: others of DLMF 11.4 cancel for large x.
+    """
     v, x = arrays(v, x)
     near = np.abs(x) < 0.1
     half, outside = np.where(near, x, 0) / 2, np.where(near, 1, x)
@@ -94,8 +109,7 @@ def struve_slope(fn: Any, v: Any, x: Any, sign: int) -> Any:
             none = np.logical_or(none, np.logical_and(half == 0, power < 0))
         total = total + np.where(none, 0, factor) * np.power(
             np.where(none, 1, half), np.where(none, 0, power))  # fmt: skip
-    apart = wobble(fn, v, outside, sign) + struve_term(v, outside) / 2
-    return np.where(near, total, apart)
+    return np.where(near, total, apart(outside))
 
 
 def struve_ratio(x: Any) -> Any:
@@ -114,9 +128,9 @@ elementwise(sp.y1, lambda g, out, x: g * from_pole(
 elementwise(sp.i0, lambda g, _out, x: g * sp.i1(x))
 elementwise(sp.i1, lambda g, out, x: g * first_order(i0(x), out, x, sp.iv))
 elementwise(sp.i0e, lambda g, out, x: g * decay(
-    0, x, -1, sp.i1e(x) - np.sign(x) * out, out))  # fmt: skip
+    0, x, -np.sign(x), sp.i1e(x) - np.sign(x) * out, out))  # fmt: skip
 elementwise(sp.i1e, lambda g, out, x: g * decay(
-    1, x, -1, first_order(sp.i0e(x), out, x, sp.ive) - np.sign(x) * out, out))  # fmt: skip
+    1, x, -np.sign(x), first_order(sp.i0e(x), out, x, sp.ive) - np.sign(x) * out, out))  # fmt: skip
 elementwise(sp.k0, lambda g, _out, x: g * -sp.k1(x))
 elementwise(sp.k1, lambda g, out, x: -g * (k0(x) + out / x))
 elementwise(sp.k0e, lambda g, out, x: g * decay(0, x, 1, from_pole(
@@ -134,20 +148,21 @@ elementwise(sp.kn, None, lambda g, _out, v, x: g * -wobble(sp.kv, cut(v), x, 1))
 elementwise(sp.hankel1, None, lambda g, _out, v, x: g * wobble(sp.hankel1, v, x, -1))
 elementwise(sp.hankel2, None, lambda g, _out, v, x: g * wobble(sp.hankel2, v, x, -1))
 elementwise(sp.hankel1e, None, lambda g, out, v, x: g * decay(
-    v, x, 1j, wobble(sp.hankel1e, v, x, -1) - 1j * out, out))  # fmt: skip
+    v, x, 1j, wobble(sp.hankel1e, v, x, -1) - 1j * out, out, off_the_cut(x, 1)))  # fmt: skip
 elementwise(sp.hankel2e, None, lambda g, out, v, x: g * decay(
-    v, x, -1j, wobble(sp.hankel2e, v, x, -1) + 1j * out, out))  # fmt: skip
-elementwise(sp.jve, None, lambda g, out, v, x: (
-    g * wobble(sp.jve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
-elementwise(sp.yve, None, lambda g, out, v, x: (
-    g * wobble(sp.yve, v, x, -1) + along_imaginary(g, out, x)))  # fmt: skip
-elementwise(sp.ive, None, lambda g, out, v, x: decay(
-    v, x, -1, g * wobble(sp.ive, v, x, 1) + along_real(g, out, x), g * out))  # fmt: skip
+    v, x, -1j, wobble(sp.hankel2e, v, x, -1) + 1j * out, out, off_the_cut(x, -1)))  # fmt: skip
+elementwise(sp.jve, None, lambda g, out, v, x: along_imaginary(
+    g, out, v, x, wobble(sp.jve, v, x, -1)))  # fmt: skip
+elementwise(sp.yve, None, lambda g, out, v, x: along_imaginary(
+    g, out, v, x, wobble(sp.yve, v, x, -1)))  # fmt: skip
+elementwise(sp.ive, None, lambda g, out, v, x: along_real(
+    g, out, v, x, wobble(sp.ive, v, x, 1)))  # fmt: skip
 elementwise(sp.kve, None, lambda g, out, v, x: g * decay(v, x, 1, from_pole(
     lambda y, t: y - wobble(sp.kve, v, t, 1), out, x), out))  # fmt: skip
-elementwise(sp.struve, None, lambda g, _out, v, x: g * struve_slope(struve, v, x, -1))
+elementwise(sp.struve, None, lambda g, _out, v, x: g * struve_slope(
+    lambda t: struve(v - 1, t) - v / t * struve(v, t), v, x, -1))  # fmt: skip
 elementwise(sp.modstruve, None, lambda g, _out, v, x: g * struve_slope(
-    modstruve, v, x, 1))  # fmt: skip
+    lambda t: wobble(modstruve, v, t, 1) + struve_term(v, t) / 2, v, x, 1))  # fmt: skip
 elementwise(sp.ber, lambda g, _out, x: g * sp.berp(x))
 elementwise(sp.bei, lambda g, _out, x: g * sp.beip(x))
 elementwise(sp.ker, lambda g, _out, x: g * sp.kerp(x))

@@ -12,7 +12,7 @@ from ..primitives.drawing import (
     standard_uniform,
 )
 from ..primitives.elementwise import added_to, if_finite, where_finite_or
-from ..primitives.indexing import last_writes, lexical_order, updated
+from ..primitives.indexing import flat_index, last_writes, lexical_order, updated
 from ..primitives.neural import in_range, one_hot, signs
 from .table import FACTS, METADATA, Traits, constant
 
@@ -29,10 +29,10 @@ constant(
         np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
         np.isin, np.unravel_index,
         np.isposinf, np.isneginf, np.gcd, np.lcm, np.spacing, distinct,
-        np.packbits, np.unpackbits, np.ravel_multi_index, np.diag_indices_from,
+        np.packbits, np.unpackbits, np.diag_indices_from,
         np.tril_indices_from, np.triu_indices_from,
         *([np.bitwise_count] if hasattr(np, "bitwise_count") else []),
-        np.linalg.matrix_rank, kept_share, one_hot, last_writes, lexical_order,
+        np.linalg.matrix_rank, kept_share, one_hot, last_writes, lexical_order, flat_index,
         standard_normal, standard_uniform, bernoulli, permutation,
 )  # fmt: skip
 constant(np.any, traits=Traits(body=bodies.any_true))

@@ -166,9 +166,11 @@ def voigt_slope(x: Any, sigma: Any, gamma: Any) -> Any:
     """The slope of the complex Voigt function by x; far from 0, or where σ is 0, by its series."""
     far, place, sigma = voigt_places(x, sigma, gamma)
     near = np.where(far, 1, sigma)
-    usual = faddeeva_slope(np.where(far, 1, place) / (near * math.sqrt(2)))
+    z = np.where(far, 1, place) / (near * math.sqrt(2))
+    usual = faddeeva_slope(sp.wofz(z), z)
     inverse, few = 1 / np.where(far, place, 1), np.where(far, sigma, 0)
-    apart = polynomial(ODD_PRODUCTS, np.square(few * inverse)) * inverse * inverse
+    square, share = np.multiply(inverse, inverse), few * inverse
+    apart = np.multiply(polynomial(ODD_PRODUCTS, np.multiply(share, share)), square)
     return np.where(far, apart * (-1j / math.pi), usual / (near * near * (2 * ROOT_PI)))
 
 
@@ -186,7 +188,8 @@ def voigt_by_sigma(out: Any, x: Any, sigma: Any, gamma: Any) -> Any:
     near = np.where(far, 1, sigma)
     usual = -out / near - np.real(np.where(far, 1, place) * slope) / near
     inverse, few = 1 / np.where(far, place, 1), np.where(far, sigma, 0)
-    bend = polynomial(EVEN_PRODUCTS, np.square(few * inverse)) * inverse * inverse * inverse
+    cube, share = np.multiply(np.multiply(inverse, inverse), inverse), few * inverse
+    bend = np.multiply(polynomial(EVEN_PRODUCTS, np.multiply(share, share)), cube)
     return np.where(far, few * np.real(bend * (1j / math.pi)), usual)  # σ times the second by x
 
 

@@ -14,6 +14,9 @@ from ...errors import TapeError
 from ..primitives import primitive
 from .steady import away_from_ends, beta, elementwise, gamma, poch, psi
 
+# B_2k / 2k, which count 1 / x**2k in log(x) - 1/2x - ψ(x), highest first; to 1e-16 for x > 10
+BERNOULLI = [-3617 / 8160, 1 / 12, -691 / 32760, 1 / 132, -1 / 240, 1 / 252, -1 / 120, 1 / 12]
+
 
 def trigamma(x: Any) -> Any:
     """The slope of ψ, which SciPy has of real numbers only."""
@@ -43,14 +46,31 @@ def is_pole(x: Any) -> Any:
     return np.logical_and(x <= 0, np.equal(x, np.floor(x)))
 
 
-@away_from_ends(lambda a, b: psi(a) - psi(a + b))
+def psi_step(x: Any, y: Any, m: Any) -> Any:
+    """ψ(y) - ψ(x) for y = x + m; where it cancels by the series of both (DLMF 5.11.2)."""
+    usual = psi(y) - psi(x)
+    far = np.logical_and(np.minimum(x, y) > 10, np.abs(m) * 2 < x)
+    if isinstance(far, np.ndarray) and not far.any():
+        return usual
+    x, y, m = np.where(far, x, 20), np.where(far, y, 20), np.where(far, m, 0)
+    square, other, step = 1 / x / x, 1 / y / y, m / x / y
+    value: Any = 0
+    slope: Any = 0  # between both squares
+    for coefficient in (*BERNOULLI, 0):
+        slope = slope * other + value
+        value = value * square + coefficient
+    apart = np.log1p(m / x) + step * (0.5 + (1 / x + 1 / y) * slope)
+    return np.where(far, apart, usual)
+
+
+@away_from_ends(lambda a, b: -psi_step(a, a + b, b))
 def psi_gap(a: Any, b: Any) -> Any:
     """ψ(a) - ψ(a + b): mirrored where both have poles, and 0 at infinity."""
     total = a + b
     mirrored, far = np.logical_and(is_pole(a), is_pole(total)), np.isposinf(a)
     a = np.where(far, 1, np.where(mirrored, 1 - a, a))
     total = np.where(far, 1, np.where(mirrored, 1 - total, total))
-    return psi(a) - psi(total)
+    return -psi_step(a, total, np.where(far, 0, np.where(mirrored, -b, b)))
 
 
 def turns(x: Any) -> tuple[Any, Any]:
@@ -69,7 +89,7 @@ def crossing(size: Any, gap: Any, x: Any) -> Any:
     return size * (cosine + gap * sine / math.pi)
 
 
-@away_from_ends(lambda out, a, b: out * (psi(a) - psi(a + b)))
+@away_from_ends(lambda out, a, b: out * -psi_step(a, a + b, b))
 def beta_slope(out: Any, a: Any, b: Any) -> Any:
     """The slope of ``beta`` by a: where it is 0 that of 1/Γ(a + b), and 0 at infinity."""
     none = np.logical_and(np.equal(out, 0), is_pole(a + b))
@@ -83,7 +103,7 @@ def beta_slope(out: Any, a: Any, b: Any) -> Any:
     return np.where(none, crossed, out * gap)
 
 
-@away_from_ends(lambda out, z, m: out * (psi(z + m) - psi(z)))
+@away_from_ends(lambda out, z, m: out * psi_step(z, z + m, m))
 def poch_by_z(out: Any, z: Any, m: Any) -> Any:
     """The slope of ``poch`` = Γ(z+m) / Γ(z) by z: at poles of both mirrored."""
     total = z + m
@@ -92,7 +112,8 @@ def poch_by_z(out: Any, z: Any, m: Any) -> Any:
     both = np.logical_and(is_pole(z), is_pole(total))
     z = np.where(none, 1, np.where(both, 1 - z, z))
     total = np.where(none, 1, np.where(both, 1 - total, total))
-    return np.where(none, poch_crossing(left, by), out * (psi(total) - psi(z)))
+    usual = out * psi_step(z, total, np.where(both, -m, m))
+    return np.where(none, poch_crossing(left, by), usual)
 
 
 def poch_crossing(z: Any, m: Any) -> Any:
@@ -117,24 +138,24 @@ def binom_poles(out: Any, n: Any, k: Any) -> tuple[Any, ...]:
     return first, second, m, j, np.where(none, 1, n), np.where(none, 1, k)
 
 
-@away_from_ends(lambda out, n, k: out * (psi(n + 1) - psi(n - k + 1)))
+@away_from_ends(lambda out, n, k: out * psi_step(n - k + 1, n + 1, k))
 def binom_by_n(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` = Γ(n+1) / Γ(k+1) / Γ(n-k+1) by n."""
     first, second, m, j, n, k = binom_poles(out, n, k)
     size, sine = beta(j, m + 1), turns(j)[0]
     at_first = size * (psi(m + 1) - psi(m + 1 + j)) * sine / math.pi
     at_second = crossing(size, psi(m + 1) - psi(j), 1 - j)
-    usual = out * (psi(n + 1) - psi(n - k + 1))
+    usual = out * psi_step(n - k + 1, n + 1, k)
     return np.where(first, at_first, np.where(second, at_second, usual))
 
 
-@away_from_ends(lambda out, n, k: out * (psi(n - k + 1) - psi(k + 1)))
+@away_from_ends(lambda out, n, k: out * psi_step(k + 1, n - k + 1, n - 2 * k))
 def binom_by_k(out: Any, n: Any, k: Any) -> Any:
     """The slope of ``binom`` by k."""
     first, second, m, j, n, k = binom_poles(out, n, k)
     tilt = psi(j + m + 1) - psi(j)
     crossed = crossing(beta(j, m + 1), tilt, 1 - j)
-    usual = out * (psi(n - k + 1) - psi(k + 1))
+    usual = out * psi_step(k + 1, n - k + 1, n - 2 * k)
     return np.where(first, crossed, np.where(second, -crossed, usual))
 
 

@@ -15,7 +15,7 @@ from ..primitives import (
     split_index,
     take_at,
 )
-from ..primitives.indexing import in_order, picked_along, with_order
+from ..primitives.indexing import flat_index, in_order, picked_along, with_order
 from ..shapes import as_array, axes_of, unbroadcast
 from .shaping import laid
 from .table import WRITERS, Kept, Traits, along, composite, defvjp
@@ -147,6 +147,12 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect"
 def lexsort(keys: Any, axis: int = -1) -> Any:
     """The order by the last key, then by the one before it."""
     return lexical_order(*keys, axis=axis)
+
+
+@composite(np.ravel_multi_index)
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: Any = "C") -> Any:
+    """Places in the flattened array."""
+    return flat_index(*multi_index, dims=dims, mode=mode, order=order)
 
 
 @composite(np.compress)

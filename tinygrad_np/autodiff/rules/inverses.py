@@ -20,7 +20,7 @@ def transposed(x: Any) -> Any:
 
 def conj(x: Any) -> Any:
     """The complex conjugate; what is real stays itself."""
-    return np.conjugate(x) if x.dtype.kind == "c" else x
+    return np.conjugate(x) if np.iscomplexobj(x) else x
 
 
 def adjoint(x: Any) -> Any:

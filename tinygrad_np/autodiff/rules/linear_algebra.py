@@ -104,8 +104,9 @@ defvjp(
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """A matrix product between transposes and reshapes."""
     na, nb = np.ndim(a), np.ndim(b)
-    if isinstance(axes, (int, np.integer)):
-        axes = (tuple(range(na - int(axes), na)), tuple(range(int(axes))))
+    if not isinstance(axes, (tuple, list)) and np.ndim(axes) == 0:
+        count = operator.index(axes)
+        axes = (tuple(range(na - count, na)), tuple(range(count)))
     over_a, over_b = (axes_of(tuple(x) if np.ndim(x) else operator.index(x), n)
                       for x, n in zip(axes, (na, nb), strict=True))  # fmt: skip
     if any(np.size(x) > n for x, n in zip(axes, (na, nb), strict=True)):

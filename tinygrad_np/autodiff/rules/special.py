@@ -38,8 +38,8 @@ EXPREL_SLOPE = [1 / (math.factorial(k) * (k + 2)) for k in range(17, -1, -1)]
 LOG_RATIO = [(-1) ** k / (k + 1) for k in range(9, -1, -1)]
 # of sinh(x) / x in x**2, highest first; exact to 1e-16 for |x| < 1
 SINH_RATIO = [1 / math.factorial(2 * k + 1) for k in range(8, -1, -1)]
-# how much 1/x**2, 1/x**4, … count in x**2 times the slope of dawsn, and with signs of erfcx
-DECAY = [math.prod(range(1, 2 * k + 2, 2)) / 2**k for k in range(7, -1, -1)]
+# of x**2 f' in 1/x**2 for f = dawsn, or with signs, highest first; exact to 1e-16 for |x| > 8
+DECAY = [math.prod(range(1, 2 * k + 2, 2)) / 2**k for k in range(17, -1, -1)]
 
 
 def exprel_slope(x: Any) -> Any:
@@ -51,12 +51,6 @@ def exprel_slope(x: Any) -> Any:
     closed = np.exp(outside) / outside * ((outside - 1) / outside) + 1 / outside / outside
     closed = np.where(far, np.exp(np.where(far, x, 0)), closed)
     return np.where(near, polynomial(EXPREL_SLOPE, inside), closed)
-
-
-def decaying(x: Any, sign: int) -> Any:
-    """Σ (2k+1)!! / (±2 x²)^k / x², which the slopes of dawsn (+) and erfcx (-) are far from 0."""
-    inverse = 1 / x / x
-    return polynomial(DECAY, sign * inverse) * inverse
 
 
 @primitive
@@ -73,22 +67,37 @@ def where_moves(out: Any, x: Any) -> Any:
     return np.where(out == 0, 0, x)
 
 
-def erfcx_slope(out: Any, x: Any) -> Any:
-    """2 x erfcx(x) - 2/√π, which cancels for large x."""
+def settling(out: Any, x: Any, sign: int, constant: Any, tail: Any) -> Any:
+    """±2 x f + c, the slope of an f: two terms, which cancel far from 0.
+
+    There by its asymptotic series, to which ``tail`` exp(±x²) comes in f beside the real line
+    (DLMF 7.12).
+    """
+    size = np.abs(x)
+    far = np.logical_and(size > 8, np.abs(out) < 1)
+    inverse = 1 / np.where(far, x, 1)
+    square = np.multiply(inverse, inverse)
+    apart = np.multiply(polynomial(DECAY, -sign * square), square * (sign * constant / 2))
     if np.iscomplexobj(x):
-        return 2 * x * out - 2 / ROOT_PI
-    far = x > 30
-    apart = -decaying(np.where(far, x, 1), -1) / ROOT_PI
-    return np.where(far, apart, np.where(far, 0, 2 * x) * np.where(far, 0, out) - 2 / ROOT_PI)
+        counts = np.logical_and(np.logical_and(far, size < 1e15), tail != 0)
+        z = np.where(counts, x, 0)
+        apart = apart + np.multiply(tail * z, np.exp(sign * z * z)) * (2 * sign)
+    return np.where(far, apart, np.where(far, 0, x) * np.where(far, 0, out) * (2 * sign) + constant)
+
+
+def erfcx_slope(out: Any, x: Any) -> Any:
+    """2 x erfcx(x) - 2/√π."""
+    return settling(out, x, 1, -2 / ROOT_PI, 1 - np.sign(np.real(x)))
 
 
 def dawsn_slope(out: Any, x: Any) -> Any:
-    """1 - 2 x dawsn(x), which cancels for large x."""
-    if np.iscomplexobj(x):
-        return 1 - 2 * x * out
-    far = np.abs(x) > 30
-    apart = -decaying(np.where(far, x, 1), 1) / 2
-    return np.where(far, apart, 1 - np.where(far, 0, 2 * x) * out)
+    """1 - 2 x dawsn(x)."""
+    return settling(out, x, -1, 1, np.sign(np.imag(x)) * (ROOT_PI / 2 * 1j))
+
+
+def faddeeva_slope(out: Any, z: Any) -> Any:
+    """The slope of ``wofz``: -2 z w(z) + 2i/√π."""
+    return settling(out, z, -1, 2j / ROOT_PI, 1 - np.sign(np.imag(z)))
 
 
 def elliptic_slope(b: float, m: Any) -> Any:
@@ -261,18 +270,13 @@ def omega_slope(out: Any) -> Any:
     return np.where(far, 1, out / (1 + out))
 
 
-def faddeeva_slope(z: Any) -> Any:
-    """The slope of ``wofz``: -2 z w(z) + 2i/√π."""
-    return -2 * z * sp.wofz(z) + 2j / ROOT_PI
-
-
 # the error function and its relatives (DLMF 7)
 elementwise(sp.erf, lambda g, _out, x: g * (gauss(x) * (2 / ROOT_PI)))
 elementwise(sp.erfc, lambda g, _out, x: g * (gauss(x) * (-2 / ROOT_PI)))
 elementwise(sp.erfi, lambda g, _out, x: g * (np.exp(x * x) * (2 / ROOT_PI)))
 elementwise(sp.erfcx, lambda g, out, x: g * erfcx_slope(out, x))
 elementwise(sp.dawsn, lambda g, out, x: g * dawsn_slope(out, x))
-elementwise(sp.wofz, lambda g, _out, x: g * faddeeva_slope(x))
+elementwise(sp.wofz, lambda g, out, x: g * faddeeva_slope(out, x))
 elementwise(sp.erfinv, lambda g, out, _x: g * (np.exp(out * out) * (ROOT_PI / 2)))
 elementwise(sp.erfcinv, lambda g, out, _x: g * (np.exp(out * out) * (-ROOT_PI / 2)))
 # logistic functions, entropies, losses

@@ -48,10 +48,13 @@ def elementwise(fn: Any, *vjps: Any, selects: int = 0) -> None:
 
 
 def polynomial(coefficients: list[float], x: Any) -> Any:
-    """Horner's scheme, the highest power first."""
+    """Horner's scheme, the highest power first.
+
+    ``np.multiply`` gives complex scalars the bits of arrays; their own product rounds otherwise.
+    """
     total: Any = coefficients[0]
     for coefficient in coefficients[1:]:
-        total = total * x + coefficient
+        total = np.multiply(total, x) + coefficient
     return total
 
 

@@ -5,14 +5,16 @@ array; the name of the function is found in NumPy's stack frames.
 """
 
 import linecache
+import operator
 import sys
 from typing import Any
 
 import numpy as np
 
 from ...errors import DetachError, TapeError
+from ..nests import leaves
 from .calls import WRITTEN, instead
-from .signatures import name_of
+from .signatures import name_of, parameters
 from .table import COMPOSITES, TABLE
 
 PACKAGE = __name__.partition(".")[0] + "."
@@ -51,6 +53,13 @@ WAYS = {
     "fill_diagonal": "write u[i, i] = t on a Tensor u, or use np.diag(t)",
     "put_along_axis": "write u[index] = t on a Tensor u",
 }
+BESIDE = "give the arrays beside t as Tensors too (tg.array(x))"
+OPTIONS = {  # by which NumPy does not dispatch
+    **dict.fromkeys(("left", "right", "period", "constant_values", "end_values", "default", "nan",
+                     "posinf", "neginf", "k"), BESIDE),
+    "initial": "use np.add, np.maximum and their like of the result and t",
+    "where": "give a mask (t > 0)",
+}  # fmt: skip
 
 
 class Foreign:
@@ -78,16 +87,22 @@ class Foreign:
 
 
 def numpys_own() -> str | None:
-    """The function of NumPy that the user called, if this was called from inside of one.
+    """The function of NumPy that the user called, if this was called from inside of one."""
+    return asked()[0]
+
+
+def asked() -> tuple[str | None, str]:
+    """The function of NumPy that the user called, and the option that was given a Tensor, or "".
 
     It may have come here by way of this package: then the funnel knows what it was given.
     """
-    frame, name = sys._getframe(1), None
+    frame, name, option = sys._getframe(1), None, ""
     while frame is not None:
         module, code = str(frame.f_globals.get("__name__")), frame.f_code
         if module == FUNNEL and code.co_name in ("apply", "_apply_unruled"):
             fn = frame.f_locals["fn"]
             name = qualified(str(getattr(fn, "__module__", "")), name_of(fn))
+            option = _holder(frame.f_locals["kwargs"])
         elif module.startswith("numpy.") and not code.co_qualname.startswith("errstate."):
             called = code.co_name
             seen = frame.f_locals
@@ -97,10 +112,27 @@ def numpys_own() -> str | None:
                 called = {"RClass": "r_", "CClass": "c_"}.get(kind.__name__, kind.__name__)
                 called = getattr(owner, "__name__", called)  # a function of np.ma is an object
             name = qualified(module, called)
+            option = _option(name, seen) if name else ""
         elif not module.startswith((PACKAGE, "numpy.")):
             break
         frame = frame.f_back  # type: ignore[assignment]
-    return name
+    return name, option
+
+
+def _option(name: str, seen: Any) -> str:
+    """The option of NumPy's function ``name`` that has a Tensor, of the variables of its frame."""
+    known = parameters(operator.attrgetter(name)(np)).values()
+    options = {p.name: seen.get(p.name) for p in known if p.default is not p.empty}
+    for p in known:
+        if p.kind is p.VAR_KEYWORD:
+            options |= seen.get(p.name, {})
+    return _holder(options)
+
+
+def _holder(options: dict[str, Any]) -> str:
+    """The name of the last option that has a Tensor: NumPy's own code gives others of it."""
+    tensors = [k for k, v in options.items() if any(isinstance(p, Foreign) for p in leaves(v))]
+    return tensors[-1] if tensors else ""
 
 
 def qualified(module: str, name: str) -> str | None:
@@ -141,17 +173,19 @@ def way_of(called: str) -> str:
 
 def cut(what: str, shape: tuple[int, ...], of_many: bool = False) -> DetachError | TapeError:
     """The error where a Tensor would lose its history, or is ``of_many`` examples."""
-    name = None if what.endswith(" which") else numpys_own()  # calls.asking has a name for it
+    name, option = (None, "") if what.endswith(" which") else asked()  # calls.asking has a name
     converts = what in CONVERSIONS
     text = spelled() if converts and not name else ""
     head = text.partition("(")[0]
     called = name or head.rpartition(".")[2]
     way = way_of(f"ma.{called}" if head.endswith(f"ma.{called}") else called)
     if name and not (converts or of_many):  # NumPy writes into an array, its own or given
-        way = "give arrays beside t as Tensors too (tg.array(x))"
+        way = BESIDE
     if name and what.startswith(f"{name.rpartition('.')[2]} with out="):
         name = None  # the user's own out=
     shown = f"np.{name} of t" if name else f"{what} in {text}" if text and text != what else what
+    if name and option:
+        shown, way = f"np.{name}({option}=t)", OPTIONS.get(option, way_of(name))
     way = f"{way}, or " if way else ""
     if of_many:
         return TapeError(
@@ -181,17 +215,22 @@ def lacking(what: str, instead: str) -> AttributeError:
 
 def written(name: str) -> DetachError:
     """The error where a Tensor would be written into an array."""
-    called = numpys_own() or name
-    way = WAYS.get(called, WAYS[name])
+    called, option = asked()
+    way, given = WAYS.get(called or name, WAYS[name]), ""
+    if option and called != name:
+        way, given = OPTIONS.get(option, way), f"({option}=t)"
     return DetachError(
-        f"np.{called} would write a Tensor that requires grad into an array, which has no history; "
-        f"{way}, or .detach() the value."
+        f"np.{called or name}{given} would write a Tensor that requires grad into an array, which "
+        f"has no history; {way}, or .detach() the value."
     )
 
 
-def unwritable(name: str) -> TapeError:
+def unwritable(name: str) -> TapeError | DetachError:
     """The error where NumPy would write into a Tensor."""
-    return TapeError(f"np.{numpys_own() or name} cannot write into a Tensor; {WRITTEN}")
+    called, option = asked()
+    if option and called != name:  # its other operands are arrays, and so it is NumPy's own
+        return written(name)
+    return TapeError(f"np.{called or name} cannot write into a Tensor; {WRITTEN}")
 
 
 def underived(name: str, fn: Any, reason: str = "") -> TapeError:
