@@ -304,10 +304,10 @@ class Tensor(Operators, ways.Foreign):
         return self._array.tolist()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if options and options.get("out") is not None:
+            return write_into(getattr(ufunc, method), inputs, options)
         if method == "__call__":
             return apply(ufunc, inputs, options)
-        if options.get("out") is not None:
-            return write_into(getattr(ufunc, method), inputs, options)
         return apply_method(ufunc, method, inputs, options)
 
     def __array_function__(
