@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from .guards import EXCLUSIVE, Storage
+from .guards import EXCLUSIVE, Seen, Storage
 from .nests import CLOSED, are_whole, frozen, leaves, rebuild, tupled
 from .primitives import akin, hidden_in, identity, is_foreign, lent, refuse_namespace
 from .rules import COMPOSITES, FACTS, METADATA, TABLE, WRITERS, calls, of_scipy, ways
@@ -25,13 +25,13 @@ SCALARS = frozenset([np.float64, np.float32, np.complex128])
 NUMBERS = (bool, int, float, complex)
 PLAIN = frozenset(NUMBERS)
 DTYPE_OPTIONS = frozenset(["dtype", "casting", "order", "subok", "signature"])
+QUIET = CLOSED  # what needs no look beside a Tensor, which is in it, too: see ``bind``
 _new = object.__new__
 
 
 def bind(kind: "type[Tensor]") -> None:
     """Say what the class of Tensors is: its operators need ``apply``, so that it comes later."""
-    global Tensor
-    Tensor = kind  # type: ignore[misc]
+    globals().update(Tensor=kind, QUIET=CLOSED | {kind})
 
 
 def holds_tensor(nested: Any) -> bool:
@@ -41,11 +41,11 @@ def holds_tensor(nested: Any) -> bool:
 def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -> "Tensor":
     """Apply ``fn`` and record it: the one funnel every operation goes through."""
     rule = TABLE.get(fn)
+    if kwargs and kwargs.get("out") is not None:
+        return write_into(fn, args, kwargs)  # type: ignore[no-any-return]
     if rule is None:
         return _apply_unruled(fn, args, kwargs)  # type: ignore[no-any-return]
     if kwargs:
-        if kwargs.get("out") is not None:
-            return write_into(fn, args, kwargs)  # type: ignore[no-any-return]
         args, kwargs = _settle(rule, args, kwargs)
     if not (ordinary := mode.ordinary) and mode.watch is not None:
         args = mode.watch.operands(args)
@@ -53,22 +53,21 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     nodes: Sequence[Node | None]
     if len(args) == 1 and type(x := args[0]) is Tensor:  # spelled out: 1 µs less
         values, nodes = (x._array,), (p := x._node,)
-        recorded = p is not None
         guarded = (s := x._storage) is not None and (p is None or s.exposed)
     elif len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
         values, nodes = (x._array, y._array), (p := x._node, q := y._node)
-        recorded = p is not None or q is not None
         guarded = (s := x._storage) is not None and (p is None or s.exposed)
         if not guarded and (s := y._storage) is not None:
             guarded = q is None or s.exposed
     else:
-        if len(args) > rule.operands and not rule.is_users and not rule.is_ufunc:
+        if not rule.is_ufunc and len(args) > rule.operands and not rule.is_users:
             return apply(fn, *calls.by_keyword(rule, args, kwargs))
         values, nodes, guarded = _opened(rule, args)
-        recorded = nodes.count(None) < len(nodes)
+    plain = values and type(values[0]) is ndarray
     try:
         if ordinary:
-            out = rule.eager(*values, **kwargs) if kwargs else rule.eager(*values)
+            run = rule.direct if plain else rule.eager
+            out = run(*values, **kwargs) if kwargs else run(*values)
         else:
             out = _looked_at(rule, args, values, kwargs)
     except Exception as error:
@@ -80,16 +79,16 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         if type(out) in SCALARS:
             out = np.asarray(out)
         elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
-            return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
-    if type(out) is ndarray is not type(values[0]) and type(values[0]) not in PLAIN:
+            return _several(rule, args, values, nodes, kwargs, out, saved, guarded)  # type: ignore[no-any-return]
+    if not plain and type(out) is ndarray and type(values[0]) not in PLAIN:
         calls.check_kind(rule, values)
-    record, recorded = None, recorded and (ordinary or mode.recording)
-    if recorded and (rule.certain or check_call(rule, nodes, out)):
+    record, sure = None, rule.certain or (len(nodes) <= rule.sure and out.dtype.kind in "fc")
+    if any(nodes) and (ordinary or mode.recording) and (sure or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
         watch = guarded and rule.reads_operands
         record.guards = _guards(rule, args, values, nodes) if watch else None
-        record.number = next_number()
-        record.rule, record.values, record.kwargs, record.parents = rule, values, kwargs, nodes
+        record.number, record.rule = next_number(), rule
+        record.values, record.kwargs, record.parents = values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
         record.origin = record.storage = record.hooks = None
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
@@ -127,31 +126,28 @@ def _source(out: Any, base: Any, args: tuple[Any, ...]) -> "Tensor | None":
 
 def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Node | None], bool]:
     """The operands' arrays and nodes, and whether any is to be watched."""
-    values: list[Any] = []
-    nodes: list[Node | None] = []
+    values: list[Any] = list(args)
+    nodes: list[Node | None] = [None] * len(args)
     listed = None
     guarded = False
-    for operand in args:
+    for i, operand in enumerate(args):
         if (kind := type(operand)) is Tensor:
-            values.append(operand._array)
-            nodes.append(node := operand._node)
+            values[i], nodes[i] = operand._array, (node := operand._node)
             if (memory := operand._storage) is not None and (node is None or memory.exposed):
                 guarded = True
-            continue
-        if kind is ndarray and operand.dtype.kind in NUMERIC:
+        elif kind is ndarray and operand.dtype.kind in NUMERIC:
             guarded = True
         elif kind not in PLAIN and (operand is not None or rule.is_ufunc):
             if rule.is_users:
                 _refuse_nest(rule, operand)
-            if kind is list and rule.is_option(len(values)) and are_whole(operand):
+            if kind is list and rule.is_option(i) and are_whole(operand):
                 operand, kind = frozen(operand), tuple  # axes, counts, shapes
             elif kind is list or (kind is tuple and rule.is_ufunc):
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
             if kind is not tuple:
                 operand = admitted(operand, rule.is_ufunc)
                 guarded = guarded or isinstance(operand, ndarray)
-        values.append(operand)
-        nodes.append(None)
+            values[i] = operand
     if listed is not None:
         like = next(filter(is_foreign, values), None)
         values = [akin(v, like) if v is listed else v for v in values]
@@ -187,7 +183,7 @@ def _refuse_nest(rule: Rule, nest: Any) -> None:
 
 def _several(
     rule: Rule, args: tuple[Any, ...], values: Sequence[Any], parents: Sequence[Node | None],
-    kwargs: dict[str, Any], out: Any, saved: Any, guarded: bool, recorded: bool,
+    kwargs: dict[str, Any], out: Any, saved: Any, guarded: bool,
 ) -> Any:  # fmt: skip
     """Tensors around the results of a function that gave several, in a tuple of the same kind.
 
@@ -203,7 +199,7 @@ def _several(
     if any(type(part) is ndarray for part in out):
         calls.check_kind(rule, values)
     nodes: Sequence[Record | None] = [None] * len(out)
-    if recorded and mode.recording and not rule.constant:
+    if any(parents) and mode.recording and not rule.constant:
         for part in out:
             _ = part is None or check_call(rule, parents, part)
         watched = guarded and rule.reads_operands and _guards(rule, args, values, parents)
@@ -240,16 +236,18 @@ def _guards(
 ) -> list[Any] | None:
     """What watches over each operand; contents are compared where the user can write to them."""
     count = len(values)
-    read = [rule.read_by(k, count) for k, parent in enumerate(parents) if parent is not None]
+    read: list[int] = []
+    for k, parent in enumerate(parents):
+        if parent is not None:
+            read += rule.read_by(k, count)
     guards: list[Any] = [None] * count
     for i, operand in enumerate(args):
         if type(operand) is not Tensor:
-            if isinstance(operand, ndarray) and any(i in by for by in read):
-                guards[i] = Storage(values[i])
-                guards[i].expose()
+            if i in read and isinstance(operand, ndarray):
+                guards[i] = Seen(values[i])
         elif (storage := operand._storage) is not None:
             guards[i] = storage
-            if storage.exposed and any(i in by for by in read):
+            if storage.exposed and i in read:
                 with EXCLUSIVE:
                     storage.notice()
     return guards if guards.count(None) < count else None
@@ -327,10 +325,8 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if len(args) == 1 and type(args[0]) is Tensor and not kwargs:
             return fn(args[0]._array)  # 5 µs less
         return fn(*unwrap(args), **unwrap(kwargs))
-    if kwargs.get("out") is not None:
-        return write_into(fn, args, kwargs)
-    others = [v for v in (*args, *kwargs.values()) if type(v) is not Tensor]  # 5 µs less
-    for operand in leaves([v for v in others if type(v) not in CLOSED]):
+    given = (*args, *kwargs.values())
+    for operand in () if QUIET.issuperset(map(type, given)) else leaves(given):
         refuse_namespace("the operand beside a Tensor", operand)
     if fn in COMPOSITES:
         if mode.capture is not None:
@@ -344,7 +340,7 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         if mode.capture is not None:
             mode.capture.leave(f"np.{name}")
         return fn(*unwrap(args), **unwrap(kwargs))
-    if fn in WRITERS and isinstance((*args, *kwargs.values())[0], Tensor):
+    if fn in WRITERS and isinstance(given[0], Tensor):
         raise ways.unwritable(name)
     if hasattr(fn, "implementation") and not holds_tensor((args, kwargs)):
         return fn.implementation(*args, **kwargs)  # hidden in an operand: recorded as it computes
@@ -361,10 +357,10 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
         except ValueError as error:
             refuse_write(error, name)
             raise
-    given = leaves((args, kwargs))
+    found = leaves((args, kwargs))
     if isinstance(out, tuple):
-        return tupled(type(out), [_of_unruled(part, given) for part in out])
-    return _of_unruled(out, given)
+        return tupled(type(out), [_of_unruled(part, found) for part in out])
+    return _of_unruled(out, found)
 
 
 def _of_unruled(out: Any, given: list[Any]) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXACT_BYTES = 1 << 20
 WORDS_PER_ROW = 4096
 ALWAYS = sys.maxsize
+_nothing = type(None)  # a call of it gives None
 
 
 def fingerprint(array: np.ndarray) -> Any:
@@ -106,8 +107,22 @@ class Slot:
         return self.room.view()
 
 
+class Seen:
+    """An array beside Tensors as an operation saw it, which anybody may write to since then."""
+
+    __slots__ = ("array", "print")
+    exposed, touched = True, ALWAYS
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array, self.print = array, fingerprint(array)
+
+    def changed_since(self, _number: int) -> bool:
+        """Whether it is another one now."""
+        return bool(self.print != fingerprint(self.array))
+
+
 class Storage:
-    """The memory of one leaf or constant Tensor, shared by all views of it, or of an array beside.
+    """The memory of one leaf or constant Tensor, shared by all views of it.
 
     ``touched`` is the number up to which it may have been written to, ALWAYS if that is not known.
     Writes through Tensors are numbered in the same sequence as the records. While somebody has the
@@ -172,7 +187,3 @@ class Storage:
             with EXCLUSIVE:
                 self.notice()
         return self.written > number
-
-
-def _nothing() -> None:
-    return None

@@ -55,7 +55,7 @@ def _renew(tensor: "Tensor") -> None:
     old = tensor._node
     if isinstance(old, Leaf) and old.closed is None:
         tensor._leave("t.register_hook(f)", tensor)
-        tensor._node = fresh = Leaf(tensor, old.storage, old.name)
+        tensor._node = fresh = Leaf(tensor, old.name)
         fresh.hooks, fresh.slot, fresh.number = old.hooks, old.slot, old.number
         changes.note()
 

@@ -28,7 +28,6 @@ def _unary(fn: np.ufunc) -> Callable[["Tensor"], "Tensor"]:
 
 def _binary(fn: np.ufunc) -> tuple[Operator, Operator, Operator]:
     """An operator in its three forms: t + u, u + t, t += u (NumPy's meaning: in place)."""
-
     return (
         lambda self, other: apply(fn, (self, other)),
         lambda self, other: apply(fn, (other, self)),

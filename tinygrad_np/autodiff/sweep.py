@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import ShapeError, StaleValueError, TapeError
 from .guards import EXCLUSIVE
 from .hooks import fire
-from .nests import tupled
-from .primitives import added_to, cast, if_finite, is_foreign, where_finite_or
+from .nests import SINGLE, tupled
+from .primitives import added_to, cast, if_finite, where_finite_or
 from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array
 from .rules.calls import check_kind, check_known, checked, released, theirs
 from .rules.table import Kept, Part, Several
@@ -27,18 +27,13 @@ ROOM = 1 << 14  # elements of a gradient; smaller ones are copied in less time
 
 
 def sweep(
-    seeds: Iterable[tuple[Node, Any]],
-    *,
-    retain: bool,
-    targets: Collection[Node] = (),
-    wrap: "type[Tensor]",
-    records: bool = False,
-) -> dict[Node, Any]:
+    seeds: Iterable[tuple[Node, Any]], wrap: "type[Tensor]", retain: bool,
+    targets: Collection[Node] = (), records: bool = False,
+) -> dict[Node, Any]:  # fmt: skip
     """The cotangents of ``targets`` and of all leaves above them, for cotangents ``seeds``.
 
-    With ``records`` the rules run on Tensors (the class is ``wrap``) and are recorded themselves
-    (``create_graph``); they run on Tensors, too, while a step is captured. Records are released as
-    the sweep passes unless ``retain`` is set.
+    With ``records`` the rules run on Tensors (of class ``wrap``) and are recorded; while a step is
+    captured they run on Tensors, too. Records are released on the way unless ``retain`` is set.
     """
     arrived: dict[Node, Any] = {}
     waiting: list[tuple[int, Node]] = []
@@ -46,10 +41,12 @@ def sweep(
     errors = ERRORS.set(IGNORED)
     try:
         for node, g in seeds:
-            if node.number >= floor:
-                if node not in arrived and node.rule is not None and node not in targets:
+            if node in arrived:
+                arrived[node] = arrived[node] + g
+            elif node.number >= floor:
+                arrived[node] = g
+                if node.rule is not None and node not in targets:
                     heappush(waiting, (-node.number, node))
-                arrived[node] = arrived[node] + g if node in arrived else g
         if not records and mode.capture is None:
             _descend(arrived, waiting, targets, floor, None, retain)
             return _settled(arrived)
@@ -68,39 +65,39 @@ def _descend(
     """Take what has ``arrived`` at records in the heap ``waiting`` down to leaves and targets."""
     own: set[Node] = set()  # where the sweep made the buffer itself and may add into it
     selected: dict[Node, int] = {}  # some elements were taken: by an operation (1), the user (2)
-    quick = wrap is None and not floor and not any(map(is_foreign, arrived.values()))
+    quick = wrap is None and not floor and SINGLE.issuperset(map(type, arrived.values()))
     pulled: Iterable[tuple[Node | None, Any, Any]]
-    node: Any = heappop(waiting)[1] if waiting else None
-    while node is not None:
+    ahead: Any = heappop(waiting)[1] if waiting else None
+    while (node := ahead) is not None:
         g = arrived.pop(node) if node.hooks is None else fire(node.hooks, arrived.pop(node))
         rule, values, parents = node.rule, node.values, node.parents
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
             raise TapeError(released(rule.name))
-        chosen = selected.pop(node, 0) if selected else 0
-        chooses = 2 if "where" in node.kwargs else chosen | rule.selects
-        if quick and (arity := rule.arity) and chosen < rule.heeds and (g.shape or is_real(g)):
-            # the commonest operations spelled out: 1 µs less for each
+        chosen, kwargs = selected.pop(node, 0) if selected else 0, node.kwargs
+        chooses = 2 if "where" in kwargs else chosen | rule.selects
+        real = quick and (g.shape or (g.shape is not None and g.dtype.kind != "c"))
+        if real and (arity := rule.arity) and chosen < rule.heeds:  # spelled out: 1 µs less
             if node.guards is not None:
                 _check_unchanged(node, parents, 0)
             if arity == 2:
                 (x, y), (p, q), (u, v) = values, parents, rule.vjps
                 pulled = (p, p and u(g, out, x, y), x), (q, q and v(g, out, x, y), y)
+            elif rule.is_ufunc or (len(values) == 1 and not kwargs):
+                pulled = ((parents[0], rule.vjps[0](g, out, values[0]), values[0]),)
             else:
-                options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-                pulled = ((parents[0], rule.vjps[0](g, out, *values, **options), values[0]),)
+                pulled = ((parents[0], rule.vjps[0](g, out, *values, **kwargs), values[0]),)
         else:
             pulled = _pull(node, values, parents, g, out, chosen, floor, wrap)
-        ahead, top, written = None, 0, False  # the newest record met spares chains the heap
+        ahead, top, written = None, 0, None  # the newest record met spares chains the heap
         for parent, cotangent, value in pulled:
             if parent is None:
                 continue
-            written |= (memory := parent.storage) is not None and memory.touched > node.number
+            written = written or ((memory := parent.storage) and memory.touched > node.number)
             if cotangent.shape != value.shape or cotangent.dtype is not value.dtype:
                 cotangent = _fit(cotangent, value, node)
             if chooses:
                 selected[parent] = selected.get(parent, 0) | chooses
-            there = arrived.get(parent)
-            if there is None:
+            if parent not in arrived:
                 arrived[parent] = cotangent
                 if parent.rule is not None and parent not in targets:
                     place = parent.number
@@ -109,9 +106,10 @@ def _descend(
                     if place > top:
                         ahead, top = parent, place
             elif parent in own and (wrap is not None or type(cotangent) is ndarray):
+                there = arrived[parent]
                 arrived[parent] = added_to(there, cotangent) if wrap else there.__iadd__(cotangent)
             else:
-                arrived[parent] = there = there + cotangent
+                arrived[parent] = there = arrived[parent] + cotangent
                 if there.size > 1 and (type(there) is ndarray or _is_captured()):
                     own.add(parent)  # one element takes 0.5 µs more in place
         if written:
@@ -120,7 +118,6 @@ def _descend(
             node.release()
         if waiting:
             ahead = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
-        node = ahead
 
 
 def _pull(
@@ -181,17 +178,16 @@ def _room(leaf: Any) -> Any:
 
 def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
     """What has arrived, in buffers that nobody else has."""
-    found = {}
     for node in list(arrived):
-        g = arrived.pop(node)
+        g = arrived.pop(node)  # so that its references are counted
         if node.hooks is not None:
             g = fire(node.hooks, g)
         if type(g) is not ndarray:
             g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
         elif not _is_fresh(g) and not is_in_slot(node, g):
             g = np.array(g)
-        found[node] = g
-    return found
+        arrived[node] = g
+    return arrived
 
 
 def is_in_slot(node: Any, g: Any) -> bool:

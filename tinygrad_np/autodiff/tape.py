@@ -168,12 +168,12 @@ class Leaf:
     rule = None
     parents: tuple["Node | None", ...] = ()
 
-    def __init__(self, tensor: "Tensor", storage: "Storage | None", name: str | None) -> None:
+    def __init__(self, tensor: "Tensor", name: str | None, closed: bool | None = None) -> None:
         self.number = next_number()
         self.tensor = weakref.ref(tensor)
-        self.storage = storage
+        self.storage = tensor._storage
         self.name = name
-        self.closed: bool | None = None
+        self.closed = closed
         self.hooks: dict[Any, Any] | None = None
         self.slot: Slot | None = None  # where replays leave the gradient
 

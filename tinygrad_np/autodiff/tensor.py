@@ -170,7 +170,7 @@ class Tensor(Operators, ways.Foreign):
         if bool(value) == self.requires_grad:
             return
         self._leave("t.requires_grad = v", self)
-        self._node = Leaf(self, self._storage, self.name) if value else None
+        self._node = Leaf(self, self.name) if value else None
         changes.note()
 
     @property
@@ -304,7 +304,7 @@ class Tensor(Operators, ways.Foreign):
         return self._array.tolist()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if options.get("out") is not None:
+        if options and options.get("out") is not None:
             return write_into(getattr(ufunc, method), inputs, options)
         if method == "__call__":
             return apply(ufunc, inputs, options)

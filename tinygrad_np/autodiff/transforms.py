@@ -7,13 +7,15 @@ record. So all transforms can be nested.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import TapeError
 from ..habits import nothing
+from .guards import Storage
 from .making import array
 from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .primitives import akin, is_foreign
@@ -22,9 +24,11 @@ from .sweep import sweep
 from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number
 from .tensor import Tensor, alias
 
+ndarray = np.ndarray
 Function = Callable[..., Any]
 Argnums = int | tuple[int, ...]
 NOTHING: frozenset[Node] = frozenset()
+NODE = operator.attrgetter("_node")
 PACKAGE = __name__.partition(".")[0] + "."
 _one = functools.cache(lambda dtype: np.broadcast_to(np.array(1, dtype), ()))  # read-only
 
@@ -41,14 +45,15 @@ class Run:
         self, f: Function, args: Sequence[Any], argnums: Argnums | None = None,
         kwargs: dict[str, Any] = NO_OPTIONS, has_aux: bool = False,
     ) -> None:  # fmt: skip
-        ordinary = mode.ordinary
-        capture, watch = (None, None) if ordinary else (mode.capture, mode.watch)
-        self.may_record = ordinary or mode.recording
+        self.may_record = ordinary = mode.ordinary
+        capture = watch = None
+        if not ordinary:
+            capture, watch, self.may_record = mode.capture, mode.watch, mode.recording
         self.is_single = isinstance(argnums, (int, np.integer))
-        places = calls.positions(argnums, args)
+        places = (0,) if argnums == 0 and args else calls.positions(argnums, args)
         if capture is not None:
             args, kwargs = capture.lift([args, kwargs], declared=True)
-        self.given = given = [args[n] for n in places]
+        self.given = given = [*map(args.__getitem__, places)]
         self.is_flat = flat = SINGLE.issuperset(map(type, given))
         found = given if flat else leaves(given)
         if not found and None in given:
@@ -68,25 +73,23 @@ class Run:
         if value is None:
             raise TapeError(nothing(f))
         self.value = value
-        is_one = type(value) is Tensor
-        self.outputs = (
-            [value]
-            if is_one
-            else [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves(value)]
-        )
-        older = _older(self.outputs, start)
-        # rules of what is inside vmap record outside of it, but not those of a capture's sweep
-        records = capture is not None and watch is not None
-        if older and not records:  # what is from before may be differentiated by
-            is_open = (isinstance(n, Leaf) and not n.closed for n in history(*older))
-            records = mode.again or any(is_open)
-        self.records = self.may_record and records
-        plain = plain and not self.records and capture is None
-        if watch is not None:  # inside vmap, where arrays stand for batches
-            plain = plain and all(isinstance(out._array, np.ndarray) for out in self.outputs)
-        self.plain = plain
+        self.outputs = outputs = [value]
+        if type(value) is not Tensor:
+            outputs[:] = [v if isinstance(v, Tensor) else Tensor(v) for v in leaves(value)]
         # a sweep that finds nothing from before need not look for it
-        self.targets = {*self.nodes} if older else NOTHING
+        self.targets, self.records = NOTHING, False
+        if (older := _older(outputs, start, self.nodes if flat else ())) or not ordinary:
+            # rules of what is inside vmap record outside of it, but not those of a capture's sweep
+            records = capture is not None and watch is not None
+            if older and not records:  # what is from before may be differentiated by
+                is_open = (isinstance(n, Leaf) and not n.closed for n in history(*older))
+                records = mode.again or any(is_open)
+            self.records = self.may_record and records
+            plain = plain and not self.records and capture is None
+            if watch is not None:  # inside vmap, where arrays stand for batches
+                plain = plain and all(isinstance(out._array, ndarray) for out in outputs)
+            self.targets = frozenset(self.nodes) if older else NOTHING
+        self.plain = plain
         for node in self.nodes:  # the function has returned: they are nobody else's
             if isinstance(node, Leaf):
                 node.closed = True
@@ -96,15 +99,13 @@ class Run:
         kwargs: dict[str, Any],
     ) -> Any:  # fmt: skip
         """The function's value, with variables for the arguments to differentiate by."""
-        self.variables = variables = [_variable(leaf) for leaf in found]
-        self.nodes: list[Any] = [v._node for v in variables]
+        self.variables = variables = [*map(_variable, found)]
+        self.nodes: list[Any] = [*map(NODE, variables)]
         nests = variables if found is self.given else rebuild(self.given, variables)
-        if len(args) == len(nests) == 1:
-            return f(nests[0], **kwargs)
-        inner = list(args)
-        for n, nest in zip(places, nests, strict=True):
-            inner[n] = nest
-        return f(*inner, **kwargs)
+        if len(args) == 1 and nests:
+            return f(nests[0], **kwargs) if kwargs else f(nests[0])
+        inner = dict(enumerate(args)) | dict(zip(places, nests, strict=True))
+        return f(*inner.values(), **kwargs)
 
     def is_number(self) -> bool:
         """Whether the function returned one number."""
@@ -128,11 +129,12 @@ class Run:
 
     def swept(self, seeds: list[tuple[Node, Any]], records: bool) -> list[Any]:
         """The same for cotangents of nodes, which fit."""
-        found = sweep(seeds, retain=True, targets=self.targets, wrap=Tensor, records=records)
-        values = [
-            found[node] if node in found else np.zeros_like(variable._array)
-            for node, variable in zip(self.nodes, self.variables, strict=True)
-        ]
+        found = sweep(seeds, Tensor, True, self.targets, records)
+        try:
+            values = [*map(found.__getitem__, self.nodes)]
+        except KeyError:  # the result does not depend on all
+            pairs = zip(self.nodes, self.variables, strict=True)
+            values = [found[n] if n in found else np.zeros_like(v._array) for n, v in pairs]
         return [v if isinstance(v, Tensor) else Tensor(v) for v in values] if records else values
 
     def result(self) -> Any:
@@ -155,10 +157,10 @@ class Run:
         return nest[0] if self.is_single else tuple(nest)
 
 
-def _older(outputs: list[Tensor], start: int) -> list[Node]:
-    """What results depend on that was there before the number ``start``."""
-    reached = [out._node for out in outputs if out._node is not None]
-    seen, older = {None, *reached}, []
+def _older(outputs: list[Tensor], start: int, young: Iterable[Node]) -> list[Node]:
+    """What results depend on that was there before the number ``start``, unlike ``young``."""
+    reached = [*filter(None, map(NODE, outputs))]
+    seen, older = {None, *young, *reached}, []
     for node in reached:  # which grows
         if node.number < start:
             older.append(node)
@@ -166,15 +168,15 @@ def _older(outputs: list[Tensor], start: int) -> list[Node]:
         for parent in node.parents:
             if parent not in seen:
                 seen.add(parent)
-                reached.append(parent)  # type: ignore[arg-type] # None has been seen
+                reached.append(parent)
     return older
 
 
 def _variable(leaf: Any) -> Tensor:
     kind = type(leaf)
-    is_known = kind is float or (kind is np.ndarray and leaf.dtype.kind in "fc")
+    is_known = kind is float or (kind is ndarray and leaf.dtype.kind in "fc")
     if is_known and mode.ordinary:
-        return as_leaf(Tensor._owning(np.array(leaf)), None)
+        return as_leaf(Tensor._of(array := np.array(leaf), None, Storage(array)), None)
     if mode.watch is not None:
         (leaf,) = mode.watch.operands((leaf,))
     if isinstance(leaf, Tensor) and leaf._node is not None:
@@ -187,8 +189,7 @@ def _variable(leaf: Any) -> Tensor:
 
 def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
     """The constant as a variable that a function inside a transform is differentiated by."""
-    tensor._node = node = Leaf(tensor, tensor._storage, name)
-    node.closed = False
+    tensor._node = Leaf(tensor, name, False)
     return tensor
 
 
@@ -250,22 +251,21 @@ def marked(transformed: Function, argnums: Any) -> Function:
 
 def gradient(run: Run) -> Any:
     """The gradient of the one real number that was computed."""
-    outputs = run.outputs
     if not run.is_number():
-        shapes = [t.shape for t in outputs]
+        shapes = [t.shape for t in run.outputs]
         raise TapeError(
             f"a gradient needs a function that returns one number, not results of shape {shapes}; "
             "reduce it, or use tg.jacobian."
         )
-    array = outputs[0]._array
+    (out,) = run.outputs
+    array, node = out._array, out._node
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
     one = np.ones(array.shape, array.dtype) if array.shape else _one(array.dtype)
-    if type(array) is not np.ndarray:
+    if type(array) is not ndarray:
         one = akin(one, array)
     if not run.plain and (run.records or mode.capture is not None):
         return run.by_argument(run.pull([one], run.records))
-    node = outputs[0]._node
     return run.by_argument(run.swept([] if node is None else [(node, one)], False))
 
 
@@ -332,7 +332,6 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     array([[2., 0.],
            [0., 6.]])
     """
-
     return _transform(f, argnums, rows)
 
 
@@ -411,9 +410,8 @@ def stop_gradient(x: Any) -> Any:
 def differentiated_by(fn: Any, count: int) -> tuple[Any, ...] | None:
     """The places of the arguments (of ``count``) by which a transform's ``fn`` differentiates.
 
-    Of those that have names these, too.
-
-    None if ``fn`` is no transform, or made of something else around one.
+    Of those that have names these, too. None if ``fn`` is no transform, or made of something
+    else around one.
     """
     given = 0
     while isinstance(fn, functools.partial):

@@ -10,7 +10,8 @@ from ...foreign import is_foreign, refuse_namespace
 from ..nests import leaves, within
 
 F = TypeVar("F", bound=Callable[..., Any])
-PLAIN = frozenset([np.ndarray, int, float, bool, str, tuple, type(None)])
+KINDS = [type(np.dtype(code)) for code in np.typecodes["AllFloat"] + np.typecodes["AllInteger"]]
+PLAIN = frozenset([np.ndarray, int, float, bool, str, tuple, type(None), type, *KINDS])
 PACKAGE = __name__.partition(".")[0] + "."
 
 
@@ -39,7 +40,7 @@ def primitive(fn: F) -> F:
     if not callable(fn) or isinstance(fn, type):
         raise TypeError(f"tg.primitive takes a function of arrays, not {fn!r}.")
     is_ours = str(getattr(fn, "__module__", None)).startswith(PACKAGE)  # gets no Tensors in nests
-    plain = PLAIN if is_ours else PLAIN - {tuple}
+    plain = PLAIN if is_ours else PLAIN - {tuple, type}
 
     @functools.wraps(fn)
     def dispatch(*args: Any, **kwargs: Any) -> Any:
@@ -48,8 +49,8 @@ def primitive(fn: F) -> F:
         operands = (*args, *kwargs.values())
         for operand in operands if is_ours else leaves(operands):
             kind = type(operand)
-            if kind is np.ndarray or is_foreign(operand):  # which knows NumPy's functions only
-                continue
+            if kind in plain or (not hasattr(kind, "mixes") and is_foreign(operand)):
+                continue  # another library's knows NumPy's functions only
             if hasattr(kind, "__array_function__"):
                 result = operand.__array_function__(dispatch, (kind,), args, kwargs)
                 if result is not NotImplemented:

@@ -53,14 +53,13 @@ def mean_back(g: Any, x: Any, axis: Axis, where: Any) -> Any:
 
 def extremum_back(g: Any, out: Any, x: Any, axis: Axis, initial: Any, where: Any) -> Any:
     """``g`` goes to the elements that are the extremum; ties share it evenly."""
-    shape = np.shape(x)
     dtype = np.result_type(x, np.float32)  # float16 counts ones to 2,048 only
-    best = keep(out, shape, axis)
+    best = beside(out, x, axis)
     hit = cast(x == best if where is True else np.logical_and(x == best, where), dtype)
-    ties = np.sum(hit, axis=axis, keepdims=True)
+    ties = total(hit, axis, keepdims=True)
     if initial is not None:
         ties = np.maximum(ties + cast(best == initial, dtype), 1)
-    return of_dtype(keep(g, shape, axis) / ties * hit, g.dtype)
+    return of_dtype(beside(g, x, axis) / ties * hit, g.dtype)
 
 
 def centred(x: Any, axis: Axis, where: Any) -> Any:

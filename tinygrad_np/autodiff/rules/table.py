@@ -74,13 +74,15 @@ class Traits(NamedTuple):
 class Rule:
     """One row of the table: an operation, its derivative, and its traits.
 
-    ``forward`` is the function itself, ``eager`` what the funnel calls on arrays.
+    ``forward`` is the function itself, ``eager`` what the funnel calls on arrays, ``direct`` where
+    the first is NumPy's. Calls of at most ``sure`` operands need no look: rules know them all.
     """
 
     __slots__ = (
-        "accepts", "accepts_any", "arity", "broadcasts", "certain", "constant", "count", "each",
-        "eager", "fills", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users", "name",
-        "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "traits", "vjps",
+        "accepts", "accepts_any", "arity", "broadcasts", "certain", "constant", "count", "direct",
+        "each", "eager", "fills", "fn", "forward", "heeds", "is_pure", "is_ufunc", "is_users",
+        "name", "operands", "reach", "reads", "reads_operands", "reads_out", "selects", "sure",
+        "traits", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -114,11 +116,11 @@ class Rule:
         self.traits = self._deduced(traits)
         body = traits.body
         self.eager = eager or (on_arrays(body, self.forward) if body else self.forward)
+        self.direct = eager or body or self.forward
         self.each = each
         self.vjps: Sequence[Vjp | None] = Each(lent_each) if lent_each else lent
         self.count = len(self.vjps)
-        self.broadcasts = broadcasts
-        self.selects = selects
+        self.broadcasts, self.selects = broadcasts, selects
         self.constant = not vjps and each is None
         # of users' own the cotangents are looked at
         plain = not self.is_users and not (self.is_ufunc and fn.nout > 1)  # type: ignore[attr-defined]
@@ -142,6 +144,7 @@ class Rule:
         self.operands = max((reading.positional for reading in written), default=sys.maxsize)
         if any(reading.variadic for reading in written):
             self.operands = sys.maxsize
+        self.sure = min(self.count, self.operands)
 
     def _deduced(self, traits: Traits) -> Traits:
         """The traits with those that the function itself shows."""
