@@ -140,6 +140,30 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
 }  # fmt: skip
 
 
+# what PyTorch 2.13 has, and the function here has not
+REDUCING = (
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "l1_loss",
+    "mse_loss", "multi_margin_loss", "nll_loss", "smooth_l1_loss",
+)  # fmt: skip
+OPTIONS = {
+    "inplace": ("dropout", "dropout2d", "elu", "leaky_relu", "relu", "silu"),
+    "return_indices": ("max_pool1d", "max_pool2d"),
+    "divisor_override": ("avg_pool2d",),
+    **dict.fromkeys(["max_norm", "norm_type", "scale_grad_by_freq", "sparse"], ("embedding",)),
+    **dict.fromkeys(["align_corners", "recompute_scale_factor", "antialias"], ("interpolate",)),
+    **dict.fromkeys(["reduce", "size_average"], REDUCING),
+}
+
+
+@for_each(OPTIONS)
+def test_functions_say_what_to_do_without_an_option(option: str) -> None:
+    for name in OPTIONS[option]:
+        with pytest.raises(
+            TypeError, match=rf"{name}\b.*\b{option}\b.*; (use|leave|there is none)"
+        ):
+            getattr(nn.functional, name)(T, **{option: True})
+
+
 @pytest.mark.parametrize("case", CALLS)
 def test_what_was_called_is_named_with_the_remedy(case: str) -> None:
     call, message = CALLS[case]

@@ -21,15 +21,19 @@ _NUMPY = {
     **dict.fromkeys(["reduce", "size_average"], "use reduction='mean', 'sum' or 'none'"),
     "num_classes": "use classes=",
     "divisor_override": "there is none: multiply the mean by size / divisor",
-    "return_indices": "there is none, so leave it out",
-}
+    "inplace": "leave it out: an activation returns a new Tensor",
+    **dict.fromkeys(
+        ["return_indices", "align_corners", "recompute_scale_factor", "antialias", "max_norm",
+         "norm_type", "scale_grad_by_freq", "sparse"],
+        "there is none, so leave it out",
+    ),
+}  # fmt: skip
 _LAYER = {
     **_NUMPY,
-    "inplace": "leave it out: an activation returns a new Tensor",
     "device": _CPU,
     "track_running_stats": "there is none: they are always kept",
     **dict.fromkeys(
-        ["proj_size", "add_bias_kv", "add_zero_attn", "max_norm", "scale_grad_by_freq", "sparse"],
+        ["proj_size", "add_bias_kv", "add_zero_attn", "padding_mode"],
         "there is none, so leave it out",
     ),
 }

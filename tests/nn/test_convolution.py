@@ -165,6 +165,36 @@ def test_freed_memory_is_kept_from_the_first_convolution_on() -> None:
     assert without > 4000 > 500 > faults
 
 
+@pytest.mark.parametrize("lies", [(0, 1, 2, 3), (2, 1, 3, 0)], ids=["as made", "in rows"])
+@pytest.mark.parametrize("padding", [0, 1])
+def test_images_may_be_written_to_before_the_backward_pass(
+    padding: int, lies: tuple[int, ...]
+) -> None:
+    """A convolution has its own copy of an array, in its own order."""
+    x = np.array(IMAGES.transpose(lies), order="C").transpose(np.argsort(lies))
+    weight = tg.Tensor(RNG.standard_normal((2, 4, 3, 3)), requires_grad=True)
+    gradients = []
+    for writes in (False, True):
+        out = F.conv2d(x, weight, padding=padding)
+        if writes:
+            x[...] = 0
+        out.backward(np.ones(out.shape))
+        gradients.append(weight.grad)
+        weight.grad = None
+    np.testing.assert_array_equal(*gradients)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i4", "?"])
+def test_relu_of_large_arrays_has_the_bits_and_order_of_small_ones(kind: str) -> None:
+    x = RNG.standard_normal((9, 40, 11, 30)).astype(kind).transpose(3, 1, 0, 2)
+    if kind[0] == "f":
+        x[:2] = -0.0
+        x[2:4] = np.nan
+    found, expected = F.relu(tg.Tensor(x)).numpy(), np.maximum(x, 0)
+    assert (found.dtype, found.strides) == (expected.dtype, expected.strides)
+    assert found.tobytes() == expected.tobytes()
+
+
 def test_equal_largest_elements_share_the_gradient() -> None:
     x = np.array([[[[5.0, 1.0, 7.0, 7.0], [5.0, 5.0, 0.0, 7.0]]]])
     found = tg.grad(lambda x: np.sum(F.max_pool2d(x, 2) * np.array([6.0, 3.0])))(x)

@@ -146,6 +146,22 @@ def test_running_statistics_are_those_of_all_batches_or_fade() -> None:
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 2, 4), (2, 3, 0)])
+def test_a_batch_of_none_moves_nothing(shape: tuple[int, ...], training: bool) -> None:
+    """As in PyTorch 2.13."""
+    layer = (nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d)(3).train(training)
+    x = tg.Tensor(np.zeros(shape, np.float32), requires_grad=True)
+    out = layer(x)
+    out.sum().backward()
+    assert (out.shape, out.dtype, x.grad.shape) == (shape, np.float32, shape)
+    for tensor, value in (
+        (layer.running_mean, 0), (layer.running_var, 1), (layer.num_batches_tracked, training),
+        (layer.weight.grad, 0), (layer.bias.grad, 0),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(tensor.numpy(), np.full(tensor.shape, value))
+
+
 def test_evaluation_takes_the_running_statistics() -> None:
     layer = nn.BatchNorm1d(2, eps=0.0, dtype="f8").eval()
     layer.running_mean[...] = [1.0, 2.0]

@@ -1,5 +1,6 @@
 """Convolution of images and sequences, and its transpose, on Tensors or arrays."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from ..arguments import one_of, whole
 from ..autodiff.primitives import akin, convolution, pad_zeros
 from ..autodiff.rules.elementwise import in_single
+from ..autodiff.tape import mode
+from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from .operands import entered, shape_of, sized, to_images, to_sequences
 
@@ -77,7 +80,8 @@ def conv_transpose2d(
     the same arguments sees there (Zeiler et al. 2010), and ``bias`` (o,) is added to all.
     h' = (h - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1: ``padding`` is cut off
     the sum on both sides, and ``output_padding``, which is less than stride or dilation, is left on
-    at the end. Raises ShapeError and ValueError as ``conv2d`` does.
+    at the end. Raises ShapeError and ValueError as ``conv2d`` does. ShapeError, too, where padding
+    cuts off all (h' or w' is 0): that is a mistake (PyTorch refuses h' = 0, and lets w' = 0 pass).
 
     >>> x, weight = np.array([[[[1.0, 2.0]]]]), np.array([[[[1.0, 10.0]]]])
     >>> tg.nn.functional.conv_transpose2d(x, weight, stride=2)
@@ -166,6 +170,9 @@ def _correlated(
         caller, axes, x, weight, bias, stride, dilation, groups
     )
     kernel = shape_of(weight)
+    # a copy of ours, once in the order of convolutions: no one need watch it for overwriting
+    if mode.ordinary and axes == 2 and type(x) is np.ndarray and type(weight) is Tensor:
+        x = Tensor._owning(convolution.laid_in_rows(x))
     x = framed(x, paddings(caller, padding, kernel[2:], steps, apart))
     check_windows(caller, shape_of(x), kernel[2:], steps, apart)
     if axes == 2:
@@ -217,6 +224,7 @@ def covered(counts: Any, kernel: Any, stride: Any, dilation: Any) -> list[int]:
     ]
 
 
+@functools.lru_cache  # what fitted once fits again
 def check_windows(caller: str, shape: Any, kernel: Any, stride: Any, dilation: Any) -> None:
     """Raises ShapeError unless at least one window fits."""
     size = shape[2:]

@@ -47,6 +47,7 @@ sigmoid = elementwise.sigmoid
 tanh = np.tanh
 
 
+@hinted("numpy")
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """x where it is positive, ``negative_slope`` times x elsewhere (slope at 0: the latter).
 
@@ -59,6 +60,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     return neural.leaky_relu(entered("leaky_relu", x), slope=slope)
 
 
+@hinted("numpy")
 def silu(x: Any) -> Any:
     """x times its logistic function, also called swish (Elfwing et al. 2018).
 
@@ -83,6 +85,7 @@ def softplus(x: Any, beta: float = 1.0, threshold: float | None = None) -> Any:
     return np.where(np.greater(beta * x, finite("softplus", "threshold", threshold)), x, soft)
 
 
+@hinted("numpy")
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """x where it is positive, ``alpha`` (exp(x) - 1) elsewhere (Clevert et al. 2016).
 
@@ -190,6 +193,7 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
         ) from None
 
 
+@hinted("numpy")
 def dropout(
     x: Any, p: float = 0.5, training: bool = True, generator: "np.random.Generator | None" = None
 ) -> Any:
@@ -215,6 +219,7 @@ def dropout(
     return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
 
 
+@hinted("numpy")
 def dropout2d(
     x: Any, p: float = 0.5, training: bool = True, generator: "np.random.Generator | None" = None
 ) -> Any:
@@ -236,6 +241,7 @@ def dropout2d(
     return x * dropout(ones, p, training, generator)
 
 
+@hinted("numpy")
 def embedding(indices: Any, weight: Any, padding_idx: int | None = None) -> Any:
     """The rows of ``weight`` (entries, features) at integers (...,): (..., features).
 
@@ -286,8 +292,9 @@ def batch_norm(
     In ``training`` (or without running statistics) mean and variance are those of the batch, and
     ``running_mean`` and ``running_var`` (c,), if given, move towards them by the share
     ``momentum``, the variance being the unbiased one there; else they are taken instead (Ioffe &
-    Szegedy 2015). With a ``group`` (see ``tg.parallel``) the batch is that of all its processes.
-    Raises ShapeError for other shapes, and in training for one value a channel.
+    Szegedy 2015). A batch of no examples has an empty result, moves nothing, and its gradients are
+    0. With a ``group`` (see ``tg.parallel``) the batch is that of all its processes, each of which
+    has examples. Raises ShapeError for other shapes, and in training for one value a channel.
 
     >>> x = np.array([[1.0, 2.0], [3.0, 6.0]])
     >>> tg.nn.functional.batch_norm(x, training=True).round(2)
@@ -316,19 +323,19 @@ def batch_norm(
     )
     x = cast(x, np.float32) if x.dtype == np.float16 else x
     if training or running_mean is None or running_var is None:
-        if training and not count:
+        if training and not count and group is not None:
             raise ShapeError(
-                f"batch_norm: x of shape {shape} has no examples to take mean and variance of; "
-                "leave empty batches out, or call eval() first."
+                f"batch_norm: x of shape {shape} has no examples; give each process of a group "
+                "some."
             )
-        if training and group is None and count < 2:
+        if training and group is None and count == 1:
             raise ShapeError(
                 f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
                 "is 0; train with larger batches, of a size that leaves no last batch of one, or "
                 "call eval() first."
             )
         if group is None or not training:
-            if training:
+            if training and count:
                 _follow(running_mean, running_var, *_moments(x, axis), count, momentum)
             out = neural.standardise(x, axis=axis, eps=eps)
         else:

@@ -13,6 +13,7 @@ from ..autodiff.primitives import cast, neural
 from ..autodiff.rules.elementwise import in_single
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
+from ..habits import hinted
 from .operands import as_array, entered, floats, integers, shape_of, to_labels, to_shape
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -88,6 +89,7 @@ def cross_entropy(
     return _of_labels(name, logs, labels, label_smoothing, weight, ignore_index, reduction)
 
 
+@hinted("numpy")
 def nll_loss(
     log_probabilities: Any,
     labels: Any,
@@ -203,6 +205,7 @@ def _labels(name: str, logits: Any, labels: Any, given: str = "logits") -> Any:
     return labels
 
 
+@hinted("numpy")
 def multi_margin_loss(
     logits: Any, labels: Any, margin: float = 1.0, *, weight: Any = None, reduction: str = "mean"
 ) -> Any:
@@ -277,6 +280,7 @@ def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: s
     return _reduced("huber_loss", near * (apart - near / 2), reduction)
 
 
+@hinted("numpy")
 def smooth_l1_loss(
     prediction: Any, target: Any, beta: float = 1.0, *, reduction: str = "mean"
 ) -> Any:
@@ -308,6 +312,7 @@ def hinge_loss(
     return _reduced("hinge_loss", np.maximum(margin - target * prediction, 0), reduction)
 
 
+@hinted("numpy")
 def binary_cross_entropy_with_logits(
     logits: Any, target: Any, *, weight: Any = None, pos_weight: Any = None, reduction: str = "mean"
 ) -> Any:

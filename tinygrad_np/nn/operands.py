@@ -13,6 +13,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 
 Shape = tuple[int, ...]
+INTS = frozenset([int])
 
 
 def entered(caller: str, x: Any, like: Any = None, name: str = "x") -> Any:
@@ -90,6 +91,9 @@ def sized(caller: str, name: str, sizes: Any, axes: int = 2, least: int = 1) -> 
     """A tuple of one size for each of one or two axes; raises ValueError below ``least``."""
     if type(sizes) is int and sizes >= least:
         return (sizes,) * axes  # 0.2 instead of 2.6 µs
+    known = type(sizes) is tuple and len(sizes) == axes and INTS.issuperset(map(type, sizes))
+    if known and min(sizes) >= least:
+        return sizes  # as layers keep them
     every = tuple(sizes) if isinstance(sizes, (tuple, list)) else (sizes,) * axes
     if len(every) != axes or not all(is_whole(n) and n >= least for n in every):
         pair = " or a pair (height, width) of them" * (axes == 2)

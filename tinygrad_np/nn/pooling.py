@@ -1,5 +1,6 @@
 """Pooling of images, on Tensors or arrays: one number for each window."""
 
+import functools
 import math
 from typing import Any
 
@@ -15,6 +16,7 @@ from .convolving import Sizes, check_windows, covered, framed
 from .operands import entered, shape_of, sized, to_images
 
 
+@hinted("numpy")
 def max_pool2d(
     x: Any,
     kernel_size: Sizes,
@@ -36,9 +38,11 @@ def max_pool2d(
     name = "max_pool2d"
     apart = sized(name, "dilation", dilation)
     x, kernel, steps, _, widths = _windows(name, x, kernel_size, stride, padding, apart, ceil_mode)
-    return windows.window_max(framed(x, widths, _lowest(x)), kernel, steps, apart)
+    x = framed(x, widths, _lowest(x)) if any(map(any, widths)) else x
+    return windows.window_max(x, kernel, steps, apart)
 
 
+@hinted("numpy")
 def max_pool1d(
     x: Any, kernel_size: int, stride: int | None = None, padding: int = 0, dilation: int = 1,
     ceil_mode: bool = False,
@@ -81,7 +85,7 @@ def _as_images(
 
 def _lowest(x: Any) -> Any:
     """What is below every number of the dtype."""
-    dtype = np.result_type(x)
+    dtype = x.dtype
     return np.iinfo(dtype).min if dtype.kind in "iu" else False if dtype.kind == "b" else -np.inf
 
 
@@ -128,23 +132,33 @@ def _windows(
     kernel = sized(name, "kernel_size", kernel_size)
     steps = kernel if stride is None else sized(name, "stride", stride)
     x, around = _images(name, x), sized(name, "padding", padding, least=0)
-    reach = covered((1, 1), kernel, steps, dilation)
+    reach = covered((1, 1), kernel, steps, dilation) if any(around) else around
     if any(2 * p > r for p, r in zip(around, reach, strict=True)):
         raise ValueError(
             f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
         )
-    size = shape_of(x)[2:]
+    rounds_up = flag(name, "ceil_mode", ceil_mode)
+    counts, widths = _counts(name, shape_of(x), kernel, steps, around, dilation, rounds_up)
+    return x, kernel, steps, counts, widths
+
+
+@functools.lru_cache
+def _counts(
+    name: str, shape: Any, kernel: Any, steps: Any, around: Any, dilation: Any, rounds_up: bool
+) -> tuple[Any, Any]:
+    """How many windows there are, and how wide the frame is; raises ShapeError for none."""
+    size, reach = shape[2:], covered((1, 1), kernel, steps, dilation)
     high, wide = (n + 2 * p for n, p in zip(size, around, strict=True))
     counts = convolving.outputs((high, wide), kernel, steps, dilation)
-    if flag(name, "ceil_mode", ceil_mode):
+    if rounds_up:
         rows = zip(counts, steps, size, around, reach, strict=True)
         up, across = (m + (m * s < n + p and (m - 1) * s + r < n + 2 * p) for m, s, n, p, r in rows)
         counts = (up, across)
     if min(counts) < 1:
-        check_windows(name, (*shape_of(x)[:2], high, wide), kernel, steps, dilation)
+        check_windows(name, (*shape[:2], high, wide), kernel, steps, dilation)
     ends = covered(counts, kernel, steps, dilation)
     widths = [(p, max(p, e - n - p)) for p, e, n in zip(around, ends, size, strict=True)]
-    return x, kernel, steps, counts, widths
+    return counts, widths
 
 
 def _counted(counts: Any, kernel: Any, steps: Any, size: Any, beyond: Any) -> Any:

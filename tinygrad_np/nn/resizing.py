@@ -7,6 +7,7 @@ import numpy as np
 
 from ..arguments import is_real, is_whole, one_of, refusal
 from ..errors import ShapeError
+from ..habits import hinted
 from .convolving import framed
 from .operands import entered, shape_of
 
@@ -78,6 +79,7 @@ def _check_frame(shape: Any, pad: Any, mode: str, axis: int, before: int, after:
         )
 
 
+@hinted("numpy")
 def interpolate(
     x: Any, size: Counts | None = None, scale_factor: Factors | None = None, mode: str = "nearest"
 ) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..autodiff.primitives.elementwise import spread
 from ..autodiff.rules import FACTS, TABLE, WRITERS
 from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
@@ -198,14 +199,7 @@ def _spread(operand: Any, out: Any) -> Any:
     """A number as an array that broadcasts to the result, of its innermost axes if it is large."""
     if type(operand) not in (int, float) or out.size < 2:
         return operand
-    inner, size = set(), 1
-    for axis in sorted(range(out.ndim), key=lambda i: abs(out.strides[i])):
-        if size >= INNER and out.size > SPREAD_UP_TO:
-            break
-        inner.add(axis)
-        size *= out.shape[axis]
-    first = tuple(slice(None) if axis in inner else slice(1) for axis in range(out.ndim))
-    made = np.full_like(out[first], operand)
+    made = spread(operand, out, INNER if out.size > SPREAD_UP_TO else out.size)
     # around bytes, so that one may see that it stays one number
     return np.ndarray(made.shape, made.dtype, made.tobytes(), 0, made.strides)
 

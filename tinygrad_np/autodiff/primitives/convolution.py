@@ -33,10 +33,14 @@ SHARED = 1 << 19  # multiply-adds: OpenBLAS shares products of so many among its
 LONG = 1 << 21  # multiply-adds of products that gain by it
 
 
+def evenly(count: int, most: int) -> int:
+    """The size of blocks of one size, at most ``most`` or 1."""
+    return -(-count // (-(-count // max(most, 1)) or 1)) or 1
+
+
 def image_blocks(count: int, elements: int) -> list[slice]:
     """So many images at a time that there are ``IMAGES`` elements at most, or 16 images."""
-    step = max(IMAGES // max(elements, 1), 16)
-    step = -(-count // (-(-count // step) or 1)) or 1  # blocks of one size
+    step = evenly(count, max(IMAGES // max(elements, 1), 16))
     return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
@@ -52,6 +56,11 @@ def ordered(x: Any, dtype: Any) -> Any:
     found = np.empty_like(x, dtype, "C")
     found[...] = x
     return found
+
+
+def laid_in_rows(x: Any) -> Any:
+    """A copy of images (n, c, h, w) that lies as ``in_rows`` wants it."""
+    return as_images(ordered(x.transpose(2, 1, 3, 0), x.dtype), None)
 
 
 @functools.cache
@@ -147,7 +156,17 @@ def columns_seen(x: Any, counts: Pair, kernel: Pair) -> Any:
     return np.ndarray(shape, x.dtype, x, 0, (high, wide, across, along))
 
 
+@primitive
+def columns_apart(x: Any, kernel: int, step: int, dilation: int, count: int) -> Any:
+    """A view (h, kw, c, w', n) of (h, c, w, n) in C order: what each column of the kernel sees."""
+    high, channel, across, along = steps(x)
+    shape = (len(x), kernel, x.shape[1], count, x.shape[3])
+    strides = (high, dilation * across, channel, step * across, along)
+    return np.ndarray(shape, x.dtype, x, 0, strides)
+
+
 overlapping.is_view = columns_seen.is_view = True  # type: ignore[attr-defined]
+columns_apart.is_view = True  # type: ignore[attr-defined]
 
 
 def add_shifted(parts: Any, rows: Any, left: int) -> None:
@@ -179,21 +198,26 @@ def shifted_rows(x: Any, lines: Any, rows: Any, before: Pair) -> None:
     kw, outs, kh, channels = lines.shape
     high, _, wide, images = x.shape
     lined, seen = lines.reshape(kw * outs, kh * channels), x.reshape(high * channels, wide * images)
-    count = min(max(COPIES // max(kw * outs * wide * images, 1), 1), len(rows))
+    count = evenly(len(rows), COPIES // max(kw * outs * wide * images, 1))
     parts = np.empty_like(rows, order="C", shape=(count, kw, outs, wide, images))
-    inside = range(before[0], high - kh + before[0] + 1, count)
-    starts = [*range(inside.start), *inside, *range(max(inside.stop, inside.start), len(rows))]
-    for u, end in zip(starts, [*starts[1:], len(rows)], strict=True):
-        first, last = max(u - before[0], 0), min(u - before[0] + kh, high)
-        skipped = first - (u - before[0])
-        found = parts[: end - u] if kw > 1 else rows[u:end].reshape(end - u, 1, outs, wide, images)
-        multiply(
-            lined[:, skipped * channels : (skipped + last - first) * channels],
-            overlapping(seen, first * channels, (last - first) * channels, channels, end - u),
-            found.reshape(end - u, kw * outs, wide * images),
-        )
+    inside = range(before[0], high - kh + before[0] + 1)  # what sees all rows of the kernel
+    for top in range(0, len(rows), count):
+        some = rows[top : top + count]
+        found = parts[: len(some)] if kw > 1 else some.reshape(len(some), 1, outs, wide, images)
+        flat = found.reshape(len(some), kw * outs, wide * images)
+        u, bottom = top, top + len(some)
+        while u < bottom:
+            end = min(inside.stop, bottom) if u in inside else u + 1
+            first, last = max(u - before[0], 0), min(u - before[0] + kh, high)
+            skipped = first - (u - before[0])
+            multiply(
+                lined[:, skipped * channels : (skipped + last - first) * channels],
+                overlapping(seen, first * channels, (last - first) * channels, channels, end - u),
+                flat[u - top : end - top],
+            )
+            u = end
         if kw > 1:
-            add_shifted(found, rows[u:end], before[1])
+            add_shifted(found, some, before[1])
 
 
 def gathered_rows(
@@ -208,10 +232,12 @@ def gathered_rows(
     _, channels, _, images = x.shape
     inner, reach = channels // groups, (kh - 1) * apart + 1
     block = (COPIES // max(channels * kw * wide * images, 1) - reach) // step + 1
-    block = min(max(block, 2 * kh), high)
+    block = evenly(high, max(block, 2 * kh))
     copies = np.empty_like(x, shape=(groups, (block - 1) * step + reach, kw, inner, wide, images))
     lined = copies.reshape(groups, -1, wide * images)
     size = kw * inner  # matrix rows of a copied row
+    columns = columns_apart(x, kw, across, dilation[1], wide)
+    columns = columns.reshape(len(x), kw, groups, inner, wide, images).transpose(2, 0, 1, 3, 4, 5)
     for first in range(0, high, block):
         count = min(block, high - first)
         begins, end = [], 0
@@ -219,12 +245,7 @@ def gathered_rows(
             rows = range(first * step + phase, (first + count - 1) * step + reach, apart)
             begins.append(end)
             end += len(rows)
-            seen = x[rows.start : rows.stop : apart]
-            seen = seen.reshape(len(rows), groups, inner, *x.shape[2:]).swapaxes(0, 1)
-            for j in range(kw):
-                begin = j * dilation[1]
-                columns = slice(begin, begin + across * (wide - 1) + 1, across)
-                copies[:, begins[-1] : end, j] = seen[:, :, :, columns]
+            copies[:, begins[-1] : end] = columns[:, rows.start : rows.stop : apart]
         together = count if apart == 1 else 1  # else the next row of windows is elsewhere
         for u in range(0, count, together):
             at = begins[u * step % apart] + u * step // apart
@@ -267,7 +288,8 @@ def convolve(
     """
     if is_foreign(x):
         return convolved(x, weight, stride, dilation, groups)
-    outs, inner, *kernel = weight.shape
+    outs, inner, *sizes = weight.shape
+    kernel: Any = tuple(sizes)
     counts = outputs(x.shape[2:], kernel, stride, dilation)
     dtype = np.result_type(x, weight) if out is None else out.dtype
     result = made_in_rows(x, (len(x), outs, *counts), dtype, out)

@@ -3,7 +3,7 @@
 Each place of the window is one product of matrices; nothing is said of how arrays lie in memory.
 """
 
-from collections.abc import Iterator
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 Pair = tuple[int, int]
 
 
+@functools.lru_cache
 def outputs(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
     """How many windows fit in each direction; less than 1 where none does."""
     high, wide = (
@@ -20,9 +21,10 @@ def outputs(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Pair:
     return high, wide
 
 
+@functools.lru_cache
 def places(
     counts: Pair, kernel: Pair, stride: Pair, dilation: Pair
-) -> Iterator[tuple[int, int, slice, slice]]:
+) -> tuple[tuple[int, int, slice, slice], ...]:
     """The places (i, j) of the window, each with the rows and columns that ``counts`` windows see.
 
     They come in a fixed order, which is the order of the terms of every sum.
@@ -31,9 +33,9 @@ def places(
         [slice(i * d, i * d + s * (count - 1) + 1, s) for i in range(k)]
         for count, k, s, d in zip(counts, kernel, stride, dilation, strict=True)
     )
-    for i, high in enumerate(rows):
-        for j, wide in enumerate(columns):
-            yield i, j, high, wide
+    return tuple(
+        (i, j, high, wide) for i, high in enumerate(rows) for j, wide in enumerate(columns)
+    )
 
 
 def split(x: Any, groups: int, axis: int) -> Any:

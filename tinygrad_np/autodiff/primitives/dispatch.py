@@ -44,8 +44,11 @@ def primitive(fn: F) -> F:
 
     @functools.wraps(fn)
     def dispatch(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs and plain.issuperset(map(type, args)):  # 0.3 µs less than to look at each
-            return fn(*args)
+        if plain.issuperset(map(type, args)):  # 0.3 µs less than to look at each
+            if not kwargs:
+                return fn(*args)
+            if plain.issuperset(map(type, kwargs.values())):
+                return fn(*args, **kwargs)
         operands = (*args, *kwargs.values())
         for operand in operands if is_ours else leaves(operands):
             kind = type(operand)

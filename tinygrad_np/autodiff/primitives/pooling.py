@@ -6,12 +6,13 @@ other's adjoints.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from ...foreign import is_foreign, needs_memory
+from .convolution import evenly
 from .convolving import Pair, outputs, places
 from .dispatch import primitive
 
@@ -56,44 +57,47 @@ def tiled(x: Any, kernel: Pair, stride: Pair, dilation: Pair, counts: Pair) -> A
 
 def shares(
     x: Any, top: Any, kernel: Pair, stride: Pair, dilation: Pair
-) -> Iterator[tuple[Any, Any, Any, list[tuple[Any, Any]]]]:
+) -> Iterator[tuple[Any, Any, Any, Iterable[tuple[Any, Any]]]]:
     """Some rows of windows at a time: the rows, m, and which places have the largest element.
 
     That comes as ``tiled`` where it can, and place by place with their part of the images
     (..., h, w). m is 1 at least, as NaN is no largest element.
     """
     high, wide = top.shape[-2:]
-    count = min(max(BLOCK // max(math.prod(top.shape[:-2]) * wide, 1), 1), high)
-    within = list(places((count, wide), kernel, stride, dilation))
+    count = evenly(high, BLOCK // max(math.prod(top.shape[:-2]) * wide, 1))
+    within = places((count, wide), kernel, stride, dilation)
     many = as_it_lies(top, (count, wide), np.min_scalar_type(len(within)))
-    tiles, equal = tiled(x, kernel, stride, dilation, (high, wide)), None
+    ones = np.ones_like(many)  # as an array, not a number: a sixth of the time
+    tiles = tiled(x, kernel, stride, dilation, (high, wide))
     if tiles is not None:
         equal = np.empty_like(tiles[..., :count, :, :, :], bool)
         column = np.empty_like(tiles[..., :count, 0, :, :], many.dtype)
-        whole = [equal[..., i, :, j] for i, j, _, _ in within]
     else:
         whole = [as_it_lies(top, (count, wide), bool) for _ in within]
+    found: Iterator[tuple[Any, Any]]
     for first in range(0, high, count):
         rows = slice(first, min(first + count, high))
         size, start = rows.stop - first, first * stride[0]
-        seen = [
+        seen = (
             (..., slice(n, n + (size - 1) * stride[0] + 1, stride[0]), across)
             for n, across in ((start + up.start, across) for _, _, up, across in within)
-        ]
-        parts = [is_largest[..., :size, :] for is_largest in whole]
+        )
         m = many[..., :size, :]
-        if equal is not None:  # one call for all places takes 0.7 of the time
-            equal = equal[..., :size, :, :, :]
-            np.equal(tiles[..., rows, :, :, :], top[..., rows, None, :, None], out=equal)
-            sums = column[..., :size, :, :]
-            add_up([equal[..., i, :, :] for i in range(kernel[0])], sums)
+        if tiles is not None:  # one call for all places takes 0.7 of the time
+            here, sums = equal[..., :size, :, :, :], column[..., :size, :, :]
+            np.equal(tiles[..., rows, :, :, :], top[..., rows, None, :, None], out=here)
+            add_up([here[..., i, :, :] for i in range(kernel[0])], sums)
             add_up([sums[..., j] for j in range(kernel[1])], m)
+            found = ((here[..., i, :, j], next(seen)) for i, j, _, _ in within)
         else:
-            for part, place in zip(parts, seen, strict=True):
+            here, parts = None, [is_largest[..., :size, :] for is_largest in whole]
+            pairs = list(zip(parts, seen, strict=True))
+            for part, place in pairs:
                 np.equal(x[place], top[..., rows, :], out=part)
             add_up(parts, m)
-        np.maximum(m, 1, out=m)
-        yield rows, m, equal, list(zip(parts, seen, strict=True))
+            found = iter(pairs)
+        np.maximum(m, ones[..., :size, :], out=m)
+        yield rows, m, here, found
 
 
 def add_up(parts: list[Any], out: Any) -> None:
@@ -115,7 +119,7 @@ def window_max_back(
         out = np.empty_like(x, np.result_type(g, x))
     counts = top.shape[-2:]
     tiles = tiled(out, kernel, stride, dilation, counts)
-    if tiles is None or math.prod(tiles.shape) < math.prod(out.shape):
+    if tiles is None or tiles.size < out.size:
         out.fill(0)
     memory = None
     for rows, m, equal, found in shares(x, top, kernel, stride, dilation):

@@ -29,6 +29,7 @@ from ..primitives.neural import (
     pick,
     place,
     relu,
+    relu_of_array,
     row_contraction,
     row_product,
     row_sum,
@@ -127,6 +128,7 @@ defvjp(
     lambda g, out, _x: where_positive(g, out),
     broadcasts=True,
     selects=1,
+    eager=relu_of_array,
 )
 defvjp(leaky_relu, lambda g, _out, x, slope=0.01: leaky_slope(g, x, slope), broadcasts=True)
 defvjp(
