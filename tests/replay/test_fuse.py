@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 import re
 import sys
 import types
@@ -24,7 +25,7 @@ from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.autodiff.rules import TABLE
 from tinygrad_np.nn import functional as F
 from tinygrad_np.optim import pack
-from tinygrad_np.replay import fuse, native
+from tinygrad_np.replay import fuse, native, verify
 
 pytest.importorskip("llvmlite")
 
@@ -92,6 +93,17 @@ def test_agrees_sees_another_bit() -> None:
     assert not native.agrees(np.maximum, other, "f")
     # of two zeros the first, as some processors have it
     assert not native.agrees(np.maximum, ("fcmp oge {t} {a}, {b}", *right[1:]), "f")
+
+
+def test_of_nan_there_is_one_kind() -> None:
+    kinds = np.array([0x7FC00000, 0xFFC00001, 0x3F800000], np.uint32)
+    one = native.with_one_nan(kinds.view("f4")).view(np.uint32)
+    assert one[0] == one[1] and one[2] == kinds[2]
+    assert native.with_one_nan(kinds) is kinds
+    a, b = kinds[:1].view("f4"), kinds[1:2].view("f4")
+    assert verify._same_bits(a, b, but_for_nan=True)
+    assert not verify._same_bits(a, b, but_for_nan=False)
+    assert not verify._same_bits(a, kinds[2:].view("f4"), but_for_nan=True)
 
 
 def elementwise_step(seed: int) -> tuple[Callable[[], Twin], Callable[[int], Any]]:
@@ -217,6 +229,33 @@ def test_labels_out_of_range_change_nothing() -> None:
     assert [p.tolist() for p in model.parameters()] == before
 
 
+def test_labels_that_the_step_writes_are_copied_again() -> None:
+    def make() -> Twin:
+        labels = tg.Tensor(np.array([0, 2, 1]))
+
+        def step(x: Any) -> Any:
+            found = np.tanh(x)
+            first = neural.pick(found * 2, labels)
+            with tg.no_grad():
+                labels[...] = (labels + 1) % 3
+            return [first, neural.pick(found * 3, labels)]
+
+        return Twin(step, [labels])
+
+    assert_twins(make, lambda k: [np.random.default_rng(k).normal(size=(3, 4))])
+
+
+def test_labels_are_copied_for_loops_alone() -> None:
+    """Rows of 65 are too long for one."""
+    counts = []
+    for fused in (False, True):
+        step = tg.replay(neural.pick, fuse=fused)
+        for _ in range(3):
+            step(np.ones((3, native.SHORT + 1)), np.arange(3))
+        counts.append(len(step.program.binding.instructions))
+    assert counts[0] == counts[1]
+
+
 def net(dtype: str = "f4", **layers: int) -> nn.Module:
     model = nn.Sequential(
         nn.Linear(6, 40, seed=0, **layers), nn.ReLU(), nn.BatchNorm1d(40), nn.Linear(40, 3, seed=1)
@@ -323,6 +362,7 @@ def test_what_is_joined_in_a_training_step() -> None:
     assert ["divide", "less_one_hot", "divide"] in joined
     owners = [equation.name for equation, _ in step.program.binding.instructions]
     assert owners.count("in_range") == 2  # a copy and a check
+    assert {"pick", "less_one_hot"}.isdisjoint(owners)  # no other copies
     noted = changes_of(step, optimiser)
     [[update]] = noted.calls
     assert len(update.steps) == 10
@@ -363,6 +403,46 @@ def test_settings_that_change_are_noted_anew_and_the_old_ones_forgotten() -> Non
         for k in range(6):
             adam.param_groups[0]["betas"] = [0.9, 0.9 + k / 100]
             adam.clip_norm = (0.1, 100.0)[k % 2]
+            step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+        found.append([p.tolist() for p in model.parameters()])
+    assert found[0] == found[1]
+
+
+def test_state_that_is_made_anew_is_noted_anew() -> None:
+    found: list[list[Any]] = []
+    for fused in (False, True):
+        model = net()
+        optimiser = optim.SGD(model.parameters(), 0.1, momentum=0.9)
+        train = training_step(model, optimiser)
+        step = tg.replay(train, fuse=fused)
+        for k in range(8):
+            step(np.ones((9, 6), "f4"), np.arange(9) % 3)
+            if k == 5:
+                optimiser.momentum = 0.0
+                train(tg.Tensor(np.ones((9, 6), "f4")), np.arange(9) % 3)
+                optimiser.momentum = 0.9
+        found.append([p.tolist() for p in model.parameters()])
+    assert found[0] == found[1]
+
+
+class Scaled(optim.SGD):
+    """Descent by a number that is no setting."""
+
+    scale = 0.1
+
+    def _change(self, _group: Any, _: Any, values: Any, g: Any, scratch: Any, *_state: Any) -> None:
+        np.multiply(g, np.float32(self.scale), scratch)
+        np.subtract(values, scratch, values)
+
+
+def test_an_update_of_the_users_runs_each_time() -> None:
+    found: list[list[Any]] = []
+    for fused in (False, True):
+        model = net()
+        optimiser = Scaled(model.parameters(), 1.0)
+        step = tg.replay(training_step(model, optimiser), fuse=fused)
+        for k in range(4):
+            optimiser.scale = 0.1 / (k + 1)
             step(np.ones((9, 6), "f4"), np.arange(9) % 3)
         found.append([p.tolist() for p in model.parameters()])
     assert found[0] == found[1]
@@ -522,6 +602,8 @@ def test_code_is_kept_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file.write_bytes(another.read_bytes())
     assert compiled(text)
     assert file.read_bytes() == content  # that is another's
+    monkeypatch.setattr(native, "_keep", None)
+    assert compiled(text)  # from the file
 
 
 def test_code_is_kept_for_each_processor_system_and_compiler(
@@ -564,9 +646,6 @@ def test_code_stays_when_the_compiler_is_made_again() -> None:
 def test_code_is_not_kept_where_it_cannot_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
     text = native.Loop(
         [("f", "each")] * 2, [native.Step(FUNCTIONS[np.negative], (0,), 1)], [1]
     ).text()
@@ -575,7 +654,7 @@ def test_code_is_not_kept_where_it_cannot_be(
     monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
     assert native.compiled.__wrapped__(text)
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # where there is no home
     assert native.compiled.__wrapped__(text)
 
 
@@ -590,6 +669,8 @@ def test_without_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "_machine", lambda: old)
     with pytest.raises(ImportError, match=r"too old: pip install 'llvmlite>=0\.45'"):
         twins.tg.replay(lambda x: x)
+    old.llvm.llvm_version_info = native.OLDEST
+    assert twins.tg.replay(lambda x: x).fuse
     monkeypatch.setattr(native, "_machine", native._Machine)
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     with pytest.raises(ImportError, match=r"fuse=True\) compiles with llvmlite: pip install"):

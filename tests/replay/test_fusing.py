@@ -11,6 +11,7 @@ import pytest
 from tests.each import for_each, named
 from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.autodiff.rules import TABLE
+from tinygrad_np.recording.equations import NO_TRAITS
 from tinygrad_np.replay import fuse, kernels, native
 
 pytest.importorskip("llvmlite")
@@ -314,6 +315,10 @@ def test_what_goes_by_rows_needs_rows_that_lie_so() -> None:
     ):
         part = fuse.Elementwise(lines, operands, out, "columns")
         assert fuse.Chain(part).takes(part) is fits
+    plain = fuse.Elementwise((), [turned], np.empty_like(turned))
+    chain = fuse.Chain(plain)
+    assert chain.takes(plain)
+    assert not chain.takes(fuse.Elementwise(lines, [plain.out, labels], turned, "columns"))
 
 
 def test_threads_are_for_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +364,49 @@ def test_a_check_moves_before_calls_and_never_before_a_write() -> None:
     assert order(*items("call", True)) == ["check", "CALL"]
     assert order(*items("call", False)) == ["call", "check", "call"]
     assert order(*items("write", True)) == ["write", "check", "call"]
+    write, check, call = items("write", True)
+    assert order(write, call, check) == ["WRITE", "check"]
+
+
+def test_a_check_of_what_is_computed_does_not_move() -> None:
+    binding: Any = SimpleNamespace(operand=lambda v: v)
+    nothing: Any = None
+    given = kernels.Cell(0)
+    for reads, free in (([given, given], True), ([given, X], False), ([X, given], False)):
+        check: Any = SimpleNamespace(kind="check", fn=len, traits=NO_TRAITS, reads=reads)
+        [item] = fuse._items(binding, check, [list], nothing, nothing)
+        assert item.free is free
+
+
+def test_the_check_of_labels_runs_only_for_wrong_ones() -> None:
+    calls: list[str] = []
+    limit, wrong = np.array(3, np.uint64), np.empty(2, bool)
+    for labels, said in (([0, 2], []), ([0, 3], ["wrong"]), ([-1, 0], ["wrong"])):
+        calls.clear()
+        unsigned = np.array(labels).view(np.uint64)
+        fuse._below(unsigned, limit, wrong, lambda: calls.append("wrong"))
+        assert calls == said
+
+
+def test_threads_share_rows_or_where_there_are_few_columns() -> None:
+    assert fuse._shares(3, 5, 3) == [(0, 1, 0, 5), (1, 2, 0, 5), (2, 3, 0, 5)]
+    assert fuse._shares(2, 5, 3) == [(0, 2, 0, 1), (0, 2, 1, 3), (0, 2, 3, 5)]
+
+
+def test_short_loops_hold_pythons_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b, c = buffers(3, 4, 6)
+    calls = [partial(np.add, a, b, c), partial(np.negative, c, b)]
+    items = [fuse.Item(owner(), [call], fuse.elementwise(call)) for call in calls]
+
+    def way() -> str:
+        [(_, run)] = fuse.chained(items, lambda *_: set(), fuse.Crew())
+        return str(run.func())
+
+    for name in ("holding_the_lock", "without_the_lock"):
+        monkeypatch.setattr(native, name, lambda _, name=name: lambda *_: name)
+    for below, wanted in ((a.size, "without_the_lock"), (a.size + 1, "holding_the_lock")):
+        monkeypatch.setattr(fuse, "HELD_BELOW", below)
+        assert way() == wanted
 
 
 def test_calls_that_may_raise_stay_numpys() -> None:

@@ -139,6 +139,7 @@ class Capture(Recorder):
             if not made and id(variable.array) not in reached:
                 self.watched.append((variable.array, content, Read("what is in an array", "")))
             variable.array = np.array(variable.array)
+        self.reads = Reads()  # those hold what the step has made, and this capture
 
     def refuse(self, what: str, remedy: str) -> None:
         """Raise the error for what cannot be done again."""

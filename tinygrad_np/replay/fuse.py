@@ -129,7 +129,7 @@ def chained(
 
 
 class Labels:
-    """Integers as a loop reads them; those of an argument are copied once in each replay."""
+    """Integers as a loop reads them, copied once in each replay."""
 
     def __init__(self, binding: Binding) -> None:
         self.binding = binding
@@ -146,10 +146,8 @@ class Labels:
         """The call that makes the copy, unless it is there."""
         if given in self._there:
             return []
-        operand = self.binding.operand(given)
-        if isinstance(operand, Cell):
-            self._there.add(given)
-        call = Call(operator.setitem, (self.memory(given), ..., operand))
+        self._there.add(given)  # a write makes a variable of its own
+        call = Call(operator.setitem, (self.memory(given), ..., self.binding.operand(given)))
         return [Item(equation, [call.bound(self.binding.cells)], free=True)]
 
 
@@ -371,10 +369,10 @@ def _view(array: np.ndarray) -> Any:
 
 def _shares(rows: int, cols: int, threads: int) -> list[tuple[int, int, int, int]]:
     """Rows from and to, columns from and to, for each thread."""
-    count = rows if rows >= threads else cols
-    cuts = [count * k // threads for k in range(threads + 1)]
-    pairs = list(itertools.pairwise(cuts))
-    return [(*p, 0, cols) if rows >= threads else (0, rows, *p) for p in pairs]
+    by_row = rows >= threads
+    count = rows if by_row else cols
+    pairs = itertools.pairwise(count * k // threads for k in range(threads + 1))
+    return [(*pair, 0, cols) if by_row else (0, rows, *pair) for pair in pairs]
 
 
 class Noted(NamedTuple):

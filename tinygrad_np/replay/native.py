@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import DataError
 from ..files import cache, replacing
 
-OLDEST = (16, 0, 0)  # of LLVM, that of llvmlite 0.45 is 20; before, pointers had other names
+OLDEST = (20, 0, 0)  # of LLVM, that of llvmlite 0.45; before, functions of its own were declared
 VECTOR = 128  # bytes
 SHORT = 64  # columns
 SUM = hashlib.sha256().digest_size
@@ -59,11 +59,9 @@ class Loop:
         self.kinds, self.steps, self.kept, self.short = kinds, steps, kept, short
         self.width = short or VECTOR // max(np.dtype(letter).itemsize for letter, _ in kinds)
         self.lines: list[str] = []
-        self.intrinsics: set[str] = set()
 
     def text(self) -> str:
         """The loop as LLVM reads it; its argument is a table: rows, columns, (address, step) …"""
-        written = {step.result for step in self.steps}
         self._put("%rows = load i64, ptr %table")
         self._put("%cols.at = getelementptr i64, ptr %table, i64 1")
         self._put("%cols = load i64, ptr %cols.at")
@@ -80,7 +78,7 @@ class Loop:
         for k, (_, reading) in enumerate(self.kinds):
             self._put(f"%offset{k} = mul i64 %r, %step{k}")
             self._put(f"%row{k} = getelementptr i8, ptr %base{k}, i64 %offset{k}")
-            if reading == "row" and k not in written:
+            if reading == "row":
                 self._spread(k, f"%row{k}")
         if self.short:
             self._put("br label %short", "short:")
@@ -94,7 +92,7 @@ class Loop:
         self._put("row.end:", "%r.next = add i64 %r, 1", "%more = icmp ult i64 %r.next, %rows")
         self._put("br i1 %more, label %row, label %end", "end:", "ret void", "}")
         head = ["define void @run(ptr noundef %table) {", "entry:"]
-        return "\n".join([*sorted(self.intrinsics), *head, *self.lines, ""])
+        return "\n".join([*head, *self.lines, ""])
 
     def _put(self, *lines: str) -> None:
         self.lines += lines
@@ -189,19 +187,13 @@ class Loop:
         if not lines and kind != result:
             self._put(f"{name} = uitofp {kind} {operands[0]} to {result}")
             return name
-        suffix = {"f": "f32", "d": "f64"}.get(letters[0], "")
         truth = kind.replace(TYPES[letters[0]], "i1")
-        names = dict(zip("ab", operands, strict=False))
-        names |= {"t": kind, "s": suffix if width == 1 else f"v{width}{suffix}", "m": truth}
+        names = {**dict(zip("ab", operands, strict=False)), "t": kind, "m": truth}
         names |= {"i": f"<{width} x i64>", "j": f"<{', '.join(f'i64 {j}' for j in range(width))}>"}
         made: list[str] = []
         for i, pattern in enumerate(lines):
-            line = pattern.format(*made, **names)
-            if "@llvm" in line:
-                called = line.split("@")[1].split("(")[0]
-                self.intrinsics.add(f"declare {kind} @{called}({kind})")
             made.append(f"{name}.{i}")
-            self._put(f"{made[-1]} = {line}")
+            self._put(f"{made[-1]} = {pattern.format(*made, **names)}")
         if letters[1] == "?":
             self._put(f"{name} = zext {truth} {made[-1]} to {result}")
             return name

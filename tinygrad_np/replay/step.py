@@ -31,12 +31,12 @@ from .severed import leads_on, severed
 from .show import Profile, as_html
 from .verify import (
     State,
-    compare_outcomes,
     compare_runs,
     compare_state,
     described,
-    is_equal,
+    difference,
     outcome,
+    refuse_difference,
 )
 
 KEPT_SIGNATURES = 64
@@ -281,6 +281,7 @@ class Replay:
             local = self._local  # the first time may be for something lasting, as an import
             local.why = walk.unseen if given.key in local.unseen else None
             local.unseen.add(given.key)
+            capture.close()
             return None, filled
         args, named = given.nest
         is_plain = PLAIN.issuperset(map(type, (*args, *named.values())))
@@ -333,7 +334,7 @@ class Replay:
         programs, before = self._local.programs[given.key], State(program)
         ours: Any = None
         try:
-            ours = outcome(program, program.run(given.inputs))
+            ours = [*outcome(program, program.run(given.inputs), copied=True)]
         except ReplayError:
             raise
         except Exception as raised:
@@ -344,10 +345,11 @@ class Replay:
             return self._as_written(given, [])
         if quick:
             result = given.passed_to(self.fn, map(argument, given.inputs))
-            theirs = outcome(program, result)
-            if is_equal(ours, theirs) and program.guards.moved() is None:
+            wrong = difference(program, ours, outcome(program, result, copied=False))
+            if not wrong and program.guards.moved() is None:
                 return detached(result)
             before.restore()
+        del before  # with its copies
         second: Program | None = None
         if is_known:  # and what it reads is watched
             capture = Capture()
@@ -373,7 +375,9 @@ class Replay:
         if second is not None:
             second.forget()
             program.settle(result)
-        compare_outcomes(ours, theirs if quick else outcome(program, result))
+        if not quick:
+            wrong = difference(program, ours, outcome(program, result, copied=False))
+        refuse_difference(wrong, ours)
         program.due = self._due(program.runs)
         return result
 

@@ -1,15 +1,16 @@
 """Compare a replay with the step: both run from the same state, and all bits must be equal."""
 
 import hashlib
+import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..autodiff import tape
-from ..autodiff.guards import fingerprint
+from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
@@ -31,7 +32,8 @@ KINDS = {
     "result": "a result of the step",
     "state": "a Tensor from outside",
 }
-Outcome = list[tuple[str, Any]]
+PART = 1 << 18  # elements that are compared at once
+Outcome = Iterable[tuple[str, Any]]
 
 
 class Line(NamedTuple):
@@ -151,60 +153,63 @@ def _is_same(old: Any, new: Any, reached: set[int]) -> bool:
     return bool(old == new)
 
 
-def outcome(program: Program, returned: Any) -> Outcome:
-    """All that a run of the step has left behind."""
-    found: Outcome = [
-        (f"result {i}", np.array(part._array))
-        for i, part in enumerate(leaves(returned))
-        if isinstance(part, Tensor)
-    ]
+def outcome(program: Program, returned: Any, copied: bool) -> Outcome:
+    """All that a run of the step has left behind; what is not ``copied`` is where it lies."""
+    taken = np.array if copied else np.asarray
+    for i, part in enumerate(leaves(returned)):
+        if isinstance(part, Tensor):
+            yield f"result {i}", taken(part._array)
     for tensor in program.leaves:
-        gradient = None if (grad := tensor.grad) is None else np.array(grad._array)
-        found.append((f"the gradient of {_named(tensor, program)}", gradient))
+        grad = getattr(tensor, "_grad", None)
+        array = grad.array if type(grad) is Slot else getattr(grad, "_array", None)
+        gradient = None if array is None else taken(array)
+        yield f"the gradient of {_named(tensor, program)}", gradient
     for tensor in [*program.written, *program.became]:
-        found.append((f"the memory of {_named(tensor, program)}", np.array(tensor._array)))
+        yield f"the memory of {_named(tensor, program)}", taken(tensor._array)
     for effect in program.effects:
         for value in leaves(effect.save()):
-            found.append((f"the state of {type(effect).__name__}", np.asarray(value)))
-    if program.fused:
-        found = [(what, None if array is None else with_one_nan(array)) for what, array in found]
-    return found
+            yield f"the state of {type(effect).__name__}", np.asarray(value)
 
 
 def _named(tensor: Tensor, program: Program) -> str:
     return f"{program.names.get(tensor) or tensor.name or 'a Tensor'} of shape {tensor.shape}"
 
 
-def compare_outcomes(replayed: Outcome | Exception, eager: Outcome) -> None:
-    """Raise ReplayError unless both are equal to the last bit."""
+def difference(program: Program, replayed: Outcome | Exception, eager: Outcome) -> str:
+    """What a replay has done otherwise than the step; nothing if it is equal to the last bit."""
     if isinstance(replayed, Exception):
-        raise ReplayError(
-            f"{users_line()}: the replay raised what the step itself did not. {PLAIN}"
-        ) from replayed
-    for (what, ours), (_, theirs) in zip(replayed, eager, strict=True):
-        if not _same_bits(ours, theirs):
-            raise ReplayError(
-                f"{users_line()}: {what} of the replay differs from that of the step itself"
+        return "the replay raised what the step itself did not"
+    pairs = itertools.zip_longest(replayed, eager, fillvalue=("", None))
+    for (what, ours), (name, theirs) in pairs:
+        if what != name or not _same_bits(ours, theirs, program.fused):
+            return (
+                f"{what} of the replay differs from that of the step itself"
                 f"{_distance(ours, theirs)}: the step does something that cannot be recorded, such "
-                f"as reading the clock, or a value inside a library. {PLAIN}"
+                "as reading the clock, or a value inside a library"
             )
+    return ""
 
 
-def is_equal(replayed: Outcome | Exception, eager: Outcome) -> bool:
-    """Whether both are equal to the last bit."""
-    if isinstance(replayed, Exception) or len(replayed) != len(eager):
-        return False
-    return all(_same_bits(a, b) for (_, a), (_, b) in zip(replayed, eager, strict=True))
+def refuse_difference(wrong: str, replayed: Outcome | Exception) -> None:
+    """Raise ReplayError if a replay has done anything otherwise."""
+    if wrong:
+        cause = replayed if isinstance(replayed, Exception) else None
+        raise ReplayError(f"{users_line()}: {wrong}. {PLAIN}") from cause
 
 
-def _same_bits(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+def _same_bits(a: np.ndarray | None, b: np.ndarray | None, but_for_nan: bool) -> bool:
+    """Whether two arrays have the same bits, ``but_for_nan`` with any kind of NaN as one."""
     if a is None or b is None:
         return a is b
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if a.dtype.char in "gG":  # there are bits between these that mean nothing
         return np.array_equal(a, b, equal_nan=True)
-    return a.tobytes() == b.tobytes()
+    x, y = a.reshape(-1), b.reshape(-1)
+    parts = (slice(i, i + PART) for i in range(0, a.size, PART))
+    if all(x[part].tobytes() == y[part].tobytes() for part in parts):
+        return True
+    return but_for_nan and with_one_nan(a).tobytes() == with_one_nan(b).tobytes()
 
 
 def _distance(a: Any, b: Any) -> str:

@@ -308,15 +308,15 @@ elementwise(np.log2, lambda g, _out, x: g / LOG2 / x)
 elementwise(np.log10, lambda g, _out, x: g / LOG10 / x)
 elementwise(np.log1p, lambda g, _out, x: g / (x + 1))
 elementwise(np.sqrt, lambda g, out, _x: root_slope(g, out, 2 * out),
-            traits=Traits(native=("call {t} @llvm.sqrt.{s}({t} {a})",)))  # fmt: skip
+            traits=Traits(native=("call {t} @llvm.sqrt({t} {a})",)))  # fmt: skip
 elementwise(np.cbrt, lambda g, out, _x: root_slope(g, out, 3 * (out * out)))
 elementwise(np.square, lambda g, _out, x: g * (2 * x),
             traits=Traits(native=("fmul {t} {a}, {a}",)))  # fmt: skip
 elementwise(np.reciprocal, lambda g, out, _x: -g * (out * out))
 elementwise(np.absolute, lambda g, out, x: abs_slope(g, out, x),
-            traits=Traits(native=("call {t} @llvm.fabs.{s}({t} {a})",)))  # fmt: skip
+            traits=Traits(native=("call {t} @llvm.fabs({t} {a})",)))  # fmt: skip
 elementwise(np.fabs, lambda g, _out, x: g * np.sign(x),
-            traits=Traits(native=("call {t} @llvm.fabs.{s}({t} {a})",)))  # fmt: skip
+            traits=Traits(native=("call {t} @llvm.fabs({t} {a})",)))  # fmt: skip
 elementwise(sigmoid, lambda g, out, _x: g * (out * (1 - out)))
 elementwise(np.sin, lambda g, _out, x: g * np.cos(x))
 elementwise(np.cos, lambda g, _out, x: -g * np.sin(x))

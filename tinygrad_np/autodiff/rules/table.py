@@ -45,10 +45,10 @@ class Traits(NamedTuple):
     number among the operands costs more than an array. ``cost(out, *operands)`` is the number
     of multiply-adds of a product. ``native`` is the operation on one element in LLVM's language, a
     line for each step of it: {a} and {b} are the operands, {0} is what the first line gives, {t}
-    the type, {s} its short name, {m} the type of truth values, {j} the element's column and {i} its
-    type, as of an operand of integers. ``folds`` is the ufunc that joins the elements of each row
-    from left to right, up to 64 of them. ``spelled`` is how users write the operation, where that
-    is no call. ``alike``: what its rules are given is in one precision, as it was computed.
+    the type, {m} the type of truth values, {j} the element's column and {i} its type, as of an
+    operand of integers. ``folds`` is the ufunc that joins the elements of each row from left to
+    right, up to 64 of them. ``spelled`` is how users write the operation, where that is no call.
+    ``alike``: what its rules are given is in one precision, as it was computed.
     """
 
     body: Callable[..., Any] | None = None
