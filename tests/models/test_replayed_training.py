@@ -20,9 +20,10 @@ def trained(name: str, replay: bool) -> Result:
     """
     first, *hidden, last = RECIPES[name].sizes
     recipe = replace(RECIPES[name], sizes=(first, *(min(size, 64) for size in hidden), last))
-    count = 700
+    count, batch_size = (700, None) if recipe.batch_size is None else (194, 32)
     if recipe.network is not None:
-        count, recipe = 24, replace(recipe, batch_size=6)
+        count, batch_size = 24, 6
+    recipe = replace(recipe, batch_size=batch_size)
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = mnist()
     part = ((x[:count], y[:count]), (x_test[: count // 7], y_test[: count // 7]))
