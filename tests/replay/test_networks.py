@@ -259,8 +259,8 @@ IMAGED: dict[str, Callable[[], nn.Module]] = {
 def test_convolutional_networks(name: str, dtype: str) -> None:
     def images(k: int) -> list[np.ndarray]:
         rng = np.random.default_rng(k)
-        x = rng.standard_normal((ROWS[k], 1, 8, 8)).round(1).astype(dtype)  # some ties
-        return [x, rng.integers(0, CLASSES, ROWS[k])]
+        x = rng.standard_normal((4, 1, 8, 8)).round(1).astype(dtype)  # some ties
+        return [x, rng.integers(0, CLASSES, 4)]
 
     def make() -> Twin:
         inner = nn.Sequential(nn.Conv2d(1, 2, 3, seed=0), IMAGED[name](), nn.ReLU(), nn.Flatten())
@@ -279,7 +279,7 @@ def test_convolutional_networks(name: str, dtype: str) -> None:
 
         return Twin(step, model.parameters(), model.state_dict)
 
-    assert_twins(make, images, len(ROWS), 4)
+    assert_twins(make, images, 5)
 
 
 @pytest.mark.parametrize("rows", [3000, 4])
