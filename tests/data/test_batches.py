@@ -246,8 +246,7 @@ def test_a_transform_may_not_lose_samples() -> None:
         next(iter(feed))
 
 
-@pytest.mark.parametrize("ahead", [1, 2, 6, 50])
-@pytest.mark.parametrize("options", [{}, {"transform": None}, {"shuffle": False}])
+@for_each([1, 2, 6, 50], [{}, {"transform": None}, {"shuffle": False}])
 def test_batches_made_ahead_are_the_same(ahead: int, options: dict[str, Any]) -> None:
     feed, plain = feeds(ahead=ahead, **options), feeds(**options)
     assert [numbers(feed) for _ in range(3)] == [numbers(plain) for _ in range(3)]
@@ -305,9 +304,7 @@ def stored(feed: Any) -> Any:
     return json.loads(json.dumps(feed.state()))
 
 
-@pytest.mark.parametrize("bits", GENERATORS)
-@pytest.mark.parametrize("ahead", [0, 3])
-@pytest.mark.parametrize("given", range(7))
+@for_each(range(7), [0, 3], GENERATORS)
 def test_iteration_continues_where_its_state_was_taken(given: int, ahead: int, bits: Any) -> None:
     feed = feeds(np.random.Generator(bits(3)), ahead=ahead)
     before = numbers(feed)

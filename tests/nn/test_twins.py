@@ -104,8 +104,7 @@ def test_any_sizes(kind: str, seed: int) -> None:
     assert difference(model, kind, x, y) <= TOLERANCE
 
 
-@pytest.mark.parametrize("optimiser", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize("kind", list(BY_HAND))
+@for_each(list(BY_HAND), ["sgd", "momentum", "adam"])
 def test_gradients_and_weights_after_training(kind: str, optimiser: str) -> None:
     model = network((8, 7, 5), ACTIVATION[kind], 3)
     x, y = example(8, 5, 30, 4)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tests.replay.steps import network, rng, rows, training_step
 from tinygrad_np import nn, optim
 from tinygrad_np.nn import functional as F
@@ -211,7 +212,7 @@ OVERLAPS: dict[str, Callable[[nn.Linear, Any], Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", OVERLAPS)
+@for_each(OVERLAPS)
 def test_inputs_that_overlap_with_something(what: str) -> None:
     assert trained(OVERLAPS[what], True) == trained(OVERLAPS[what], False)
 

@@ -43,6 +43,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np.nn import functional as F
 
 Change = Callable[[Any], Any]
@@ -616,7 +617,7 @@ UNSEEN: list[tuple[Callable[[Any], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("k", range(len(UNSEEN)))
+@for_each(range(len(UNSEEN)))
 def test_it_runs_as_python_and_says_why_once(k: int) -> None:
     fn, what = UNSEEN[k]
     run = tg.replay(fn)
