@@ -124,13 +124,13 @@ def inputs(k: int) -> list[np.ndarray]:
     return [rng(k).standard_normal((3, 4)), rng(k + 50).standard_normal(4).astype("f4")]
 
 
-@for_each(range(24))
+@for_each(range(1, 24, 2))
 def test_programs_drawn_at_random(seed: int) -> None:
     draw = random.Random(seed)
     program = [
         (draw.randrange(OPERATIONS), draw.randrange(8), draw.randrange(8)) for _ in range(seed + 1)
     ]
-    cleared, returned = seed % 2 == 1, 1 + seed % 6
+    cleared, returned = seed % 4 == 1, 1 + seed % 6
     with np.errstate(all="ignore"):
         runs = 2 if cleared else 3  # the first call finds no gradients
         found = differences(drawn(program, cleared, returned), inputs, runs + 1, runs, False)
