@@ -15,14 +15,14 @@ mnist = functools.cache(data.mnist)
 def trained(name: str, replay: bool) -> Result:
     """One pass over a part of the training data; five where it is a single step.
 
-    Layers are of at most 64; the last batch is a short one. Convolutions see four batches of 5
-    images: one is captured, one compared, one replayed, and one compared again.
+    Layers are of at most 64; the last batch is a short one. Convolutions see three batches of 5
+    images: one is captured, one compared, one replayed.
     """
     first, *hidden, last = RECIPES[name].sizes
     recipe = replace(RECIPES[name], sizes=(first, *(min(size, 64) for size in hidden), last))
     count, batch_size = (700, None) if recipe.batch_size is None else (194, 32)
     if recipe.network is not None:
-        count, batch_size = 24, 5
+        count, batch_size = 18, 5
     recipe = replace(recipe, batch_size=batch_size)
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = mnist()
