@@ -78,8 +78,13 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def last_name(node: ast.AST | None) -> str:
+    """The name, or that of the attribute: ``ast.unparse`` takes long."""
+    return str(getattr(node, "id", getattr(node, "attr", "")))
+
+
 def for_types_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+    return isinstance(node, ast.If) and last_name(node.test) == "TYPE_CHECKING"
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.AST]:
@@ -247,13 +252,19 @@ WRITING = {"write_text", "write_bytes", "savefig", "tofile", "imsave", "savez",
 
 def opens_for_writing(call: ast.Call) -> bool:
     """Whether it opens a file that it may make, or writes one in a single call."""
-    name = ast.unparse(call.func).rpartition(".")[2]
+    name = last_name(call.func)
     if name in {"open", "ZipFile", "GzipFile", "fdopen"}:
         words = [*call.args, *(k.value for k in call.keywords if k.arg == "mode")]
         modes = [w.value for w in words if isinstance(w, ast.Constant)]
         return any(isinstance(m, str) and len(m) < 4 and set(m) & set("wax+") for m in modes)
-    of_library = ast.unparse(call.func) in {"np.save", "onnx.save", "os.replace", "super().save"}
+    library = {"np.save", "onnx.save", "os.replace", "super().save"}
+    of_library = name in {"save", "replace"} and ast.unparse(call.func) in library
     return name in WRITING or of_library
+
+
+def is_empty_file(value: ast.AST) -> bool:
+    made = isinstance(value, ast.Call) and not value.args
+    return made and last_name(value.func) == "BytesIO"  # type: ignore[attr-defined]
 
 
 @for_each(n for n in MODULES if n != "files")
@@ -265,9 +276,9 @@ def test_files_are_written_beside_and_renamed(name: str) -> None:
             source = ast.unparse(node.context_expr)
             if "replacing(" in source or "ZipFile(" in source:
                 whole.add(ast.unparse(node.optional_vars))
-        if isinstance(node, ast.arg) and node.annotation is not None:
-            whole |= {node.arg} if ast.unparse(node.annotation) == "BinaryIO" else set()
-        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "io.BytesIO()":
+        if isinstance(node, ast.arg) and last_name(node.annotation) == "BinaryIO":
+            whole.add(node.arg)
+        if isinstance(node, ast.Assign) and is_empty_file(node.value):
             whole.add(ast.unparse(node.targets[0]))
     direct = [
         f"{MODULES[name].name}:{call.lineno}: {ast.unparse(call)}"

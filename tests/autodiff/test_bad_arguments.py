@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 
 X = np.array([1.0, 2.0, 3.0])
 ROOM = str(Path(tg.__file__).parent)
@@ -81,7 +82,7 @@ PLACES: dict[str, tuple[Callable[[Any], Any], list[str]]] = {
 ERRORS = (TypeError, ValueError, NotImplementedError, tg.TapeError, tg.ShapeError)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@for_each(PLACES)
 def test_what_is_not_taken_is_named(place: str) -> None:
     call, names = PLACES[place]
     for name in names:
@@ -171,7 +172,7 @@ def listed(t: tg.Tensor) -> Any:
     return pair(t)
 
 
-@pytest.mark.parametrize("name", SENTENCES)
+@for_each(SENTENCES)
 def test_sentences(name: str) -> None:
     call, message = SENTENCES[name]
     with pytest.raises(ERRORS, match=message):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np.autodiff.rules import decompositions, linear_algebra
 
 Function = Callable[..., Any]
@@ -71,7 +72,7 @@ EQUAL: dict[str, tuple[Function, np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("name", EQUAL)
+@for_each(EQUAL)
 def test_equal_values(name: str) -> None:
     f, at = EQUAL[name]
     tg.gradcheck(f, at, tolerance=1e-6)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np.autodiff import guards
 
 # Threads.
@@ -93,9 +94,7 @@ LINKS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.usefixtures("_eager_switches")
-@pytest.mark.parametrize("options", [{}, {"create_graph": True}, {"retain_graph": True}])
-@pytest.mark.parametrize("roots", [1, 2])
-@pytest.mark.parametrize("link", LINKS)
+@for_each(LINKS, [1, 2], [{}, {"create_graph": True}, {"retain_graph": True}])
 def test_a_graph_swept_by_two_threads_is_refused_or_right(
     link: str, roots: int, options: dict[str, bool]
 ) -> None:
@@ -142,9 +141,7 @@ def test_weights_are_watched_only_while_somebody_holds_their_array() -> None:
     assert not storage.exposed
 
 
-@pytest.mark.parametrize("order", "CF")
-@pytest.mark.parametrize("dtype", "efdgFD")
-@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (2, 0, 3)])
+@for_each([(), (0,), (2, 3), (2, 0, 3)], "efdgFD", "CF")
 def test_what_is_lent_is_the_array(shape: Any, dtype: str, order: Any) -> None:
     w = tg.Tensor(np.zeros(shape, dtype, order), requires_grad=True)
     array = w.data
@@ -157,9 +154,7 @@ def test_what_is_lent_is_the_array(shape: Any, dtype: str, order: Any) -> None:
 MOMENTS = ["before", "between", "after"]
 
 
-@pytest.mark.parametrize("size", [3, 200_000])
-@pytest.mark.parametrize("held", [False, True])
-@pytest.mark.parametrize("moment", MOMENTS)
+@for_each(MOMENTS, [False, True], [3, 200_000])
 def test_a_raw_write_counts_from_the_moment_it_was_made(moment: str, held: bool, size: int) -> None:
     w = tg.Tensor(np.ones(size), requires_grad=True)
     array = w.data if held else None
@@ -220,7 +215,7 @@ UPDATES = {
 REAL = ["+=", "-=", "*=", "/=", "//=", "%=", "**=", "@="]
 
 
-@pytest.mark.parametrize("name", UPDATES)
+@for_each(UPDATES)
 def test_updates_are_in_place_as_numpys_are(name: str) -> None:
     update = UPDATES[name]
     for dtype in ("f8", "f4", "i8", "?"):
@@ -238,7 +233,7 @@ def test_updates_are_in_place_as_numpys_are(name: str) -> None:
         assert alias.dtype == x.dtype
 
 
-@pytest.mark.parametrize("name", REAL)
+@for_each(REAL)
 def test_updates_of_results_are_recorded_and_of_leaves_refused(name: str) -> None:
     update, other = UPDATES[name], np.array([[2.0, 1.0], [1.0, 2.0]])
     x = np.array([[5.0, 3.0], [2.5, 7.0]])

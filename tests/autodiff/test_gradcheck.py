@@ -9,6 +9,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.broken import broken, caught
+from tests.each import for_each
 from tinygrad_np.autodiff.gradcheck import largest_error
 from tinygrad_np.autodiff.rules import TABLE
 
@@ -42,7 +43,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@for_each(RIGHT)
 def test_right_rules_pass(name: str) -> None:
     f, args, order = RIGHT[name]
     assert tg.gradcheck(f, *args, order=order) is None

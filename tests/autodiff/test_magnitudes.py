@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np import optim
 from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.nn import functional as F
@@ -110,8 +111,7 @@ OPTIMISERS = [lambda p: optim.Adam(p, 0.01), lambda p: optim.AdamW(p, 0.01),
               lambda p: optim.SGD(p, 1e-4, momentum=0.9, weight_decay=0.1)]  # fmt: skip
 
 
-@pytest.mark.parametrize("gradient", [0.0, 1e-4, 200.0])
-@pytest.mark.parametrize("make", OPTIMISERS)
+@for_each(OPTIMISERS, [0.0, 1e-4, 200.0])
 def test_optimisers_of_half_precision(make: Any, gradient: float) -> None:
     found = []
     for dtype in (np.float16, np.float64):

@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases.case import complex_, real
+from tests.each import for_each
 from tinygrad_np.autodiff.primitives import samples
 
 X = np.array([0.6, -1.1, 0.8, 1.7])
@@ -185,7 +186,7 @@ REFUSED: dict[str, tuple[type[Exception], str, Callable[[Any], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@for_each(REFUSED)
 def test_refusals_say_what_to_do(name: str) -> None:
     kind, said, call = REFUSED[name]
     with pytest.raises(kind, match=said):

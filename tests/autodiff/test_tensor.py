@@ -418,8 +418,7 @@ def test_writes_in_place_belong_to_leaves() -> None:
 # What NumPy's functions accept.
 
 
-@pytest.mark.parametrize(
-    "call",
+@for_each(
     [
         lambda t: np.sum(a=t),
         lambda t: np.sum(a=t, axis=1),
@@ -461,7 +460,7 @@ def test_writes_in_place_belong_to_leaves() -> None:
         lambda t: np.float64(2.0) * t,
         lambda t: [[1.0, 2.0, 3.0]] + t,
         lambda t: np.linalg.norm(t, axis=1, keepdims=True),
-    ],
+    ]
 )
 def test_functions_are_numpys(call: Any) -> None:
     equal(call(tg.Tensor(MATRIX, requires_grad=True)), call(MATRIX))
@@ -503,7 +502,7 @@ OUT: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", OUT)
+@for_each(OUT)
 def test_constants_go_into_arrays_and_nothing_into_tensors(name: str) -> None:
     ours, theirs = np.zeros((2, 2, 3))
     assert isinstance(OUT[name](tg.Tensor(MATRIX), ours), np.ndarray)

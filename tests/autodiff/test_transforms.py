@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np import ShapeError
 
 X = np.array([0.5, 1.0, 2.0])
@@ -72,13 +73,13 @@ GRADIENTS: dict[str, tuple[Any, tuple[Any, ...], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@for_each(GRADIENTS)
 def test_gradients(name: str) -> None:
     f, args, expected = GRADIENTS[name]
     close(f(*args), expected)
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@for_each(GRADIENTS)
 def test_gradients_under_no_grad(name: str) -> None:
     f, args, expected = GRADIENTS[name]
     with tg.no_grad():
@@ -276,9 +277,7 @@ def row(f: Any) -> Any:
 MODES = {"grad": tg.grad, "forward": forward, "backward": backward, "jacobian": row}
 
 
-@pytest.mark.parametrize("third", MODES)
-@pytest.mark.parametrize("second", MODES)
-@pytest.mark.parametrize("first", MODES)
+@for_each(MODES, MODES, MODES)
 def test_modes_nest_in_any_order(first: str, second: str, third: str) -> None:
     f = MODES[third](MODES[second](MODES[first](lambda x: np.sin(x) * np.exp(x))))
     x = 0.7

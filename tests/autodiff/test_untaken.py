@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.autodiff.cases import CASES, Case, full_name
+from tests.autodiff.cases import BY_FUNCTION, CASES, Case, full_name
 from tinygrad_np.autodiff.nests import leaves
 from tinygrad_np.autodiff.rules import TABLE
 
@@ -47,8 +47,9 @@ def slopes(case: Case, poison: float) -> list[np.ndarray] | None:
 @pytest.mark.parametrize("poison", POISONS)
 def test_what_was_not_taken_contributes_nothing(poison: float) -> None:
     wrong = set()
+    few = [case for cases in BY_FUNCTION.values() for case in cases[:2]]
     with np.errstate(all="ignore"):
-        for case in CASES:
+        for case in few if poison == -np.inf else CASES:  # the sign says little of an operation
             if full_name(case.fn) in ENDLESS:
                 continue
             found = slopes(case, poison)

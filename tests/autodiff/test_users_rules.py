@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 
 X = np.array([1.0, 2.0, 3.0])
 
@@ -84,8 +85,7 @@ FILLED: dict[str, tuple[Callable[..., Any], list[float]]] = {
 }
 
 
-@pytest.mark.parametrize("each", [False, True])
-@pytest.mark.parametrize("name", FILLED)
+@for_each(FILLED, [False, True])
 def test_defaults_of_the_function_are_filled_in_for_its_rules(name: str, each: bool) -> None:
     def fn(x: Any, scale: Any = 2.0) -> Any:
         return x * scale
@@ -154,8 +154,7 @@ RETURNED: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", RETURNED)
-@pytest.mark.parametrize("create_graph", [False, True])
+@for_each(RETURNED, [False, True])
 def test_what_a_rule_returns(name: str, create_graph: bool) -> None:
     returned, expected = RETURNED[name]
     fn = made(lambda x: x * 1.0, lambda g, _out, _x: returned)
@@ -185,7 +184,7 @@ NUMBERS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@for_each(NUMBERS)
 def test_a_wrong_number_of_rules_is_told(name: str) -> None:
     work, message = NUMBERS[name]
     with pytest.raises(tg.TapeError, match=message):
@@ -268,8 +267,7 @@ HIDDEN: dict[str, Callable[[tg.Tensor], Any]] = {
 }
 
 
-@pytest.mark.parametrize("how", ["position", "keyword"])
-@pytest.mark.parametrize("name", NESTS)
+@for_each(NESTS, ["position", "keyword"])
 def test_tensors_inside_nests_are_refused_by_name(name: str, how: str) -> None:
     fn = made(lambda nest: 1.0, lambda g, _out, _nest: g)
     for t in (leaf(), tg.Tensor(X)):
@@ -379,8 +377,7 @@ WRITING: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRITING)
-@pytest.mark.parametrize("kind", ["leaf", "constant", "without a rule", "transform"])
+@for_each(WRITING, ["leaf", "constant", "without a rule", "transform"])
 def test_a_primitive_that_writes_into_its_operand_is_refused(name: str, kind: str) -> None:
     fn = made(WRITING[name], lambda g, _out, _x: g)
     t = tg.Tensor(X[::-1], requires_grad=kind == "leaf")
@@ -412,8 +409,7 @@ RULES_THAT_WRITE: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("create_graph", [False, True])
-@pytest.mark.parametrize("name", RULES_THAT_WRITE)
+@for_each(RULES_THAT_WRITE, [False, True])
 def test_a_rule_that_writes_into_what_it_is_given_is_refused(name: str, create_graph: bool) -> None:
     fn = made(lambda x, y: x * y, RULES_THAT_WRITE[name], lambda g, _out, x, _y: g * x)
     t, u = leaf(), leaf()
@@ -432,8 +428,7 @@ SHARING: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("create_graph", [False, True])
-@pytest.mark.parametrize("name", SHARING)
+@for_each(SHARING, [False, True])
 def test_gradients_share_no_memory_with_what_rules_return(name: str, create_graph: bool) -> None:
     fn = made(lambda x, y: x * y, SHARING[name], SHARING[name])
     t, u = leaf(), leaf()

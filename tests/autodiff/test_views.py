@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
-from tests.each import named
+from tests.each import for_each, named
 
 X = np.arange(1.0, 13.0).reshape(3, 4)
 Z = X * (1 + 2j)
@@ -154,7 +154,7 @@ def numpys(view: Callable[[Any], Any], write: Callable[[Any], None], to_base: bo
     return base, np.array(seen)
 
 
-@pytest.mark.parametrize("name", VIEWS)
+@for_each(VIEWS)
 def test_a_write_has_numpys_effect_or_is_refused(name: str) -> None:
     for (what, write), to_base in itertools.product(WRITES.items(), [False, True]):
         expected = numpys(VIEWS[name], write, to_base)
@@ -188,8 +188,7 @@ WORKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["constant", "leaf", "result"])
-@pytest.mark.parametrize("name", WORKS)
+@for_each(WORKS, ["constant", "leaf", "result"])
 def test_a_direct_view_writes_to_its_base(name: str, kind: str) -> None:
     for write in (WRITES["set"], WRITES["add"], WRITES["twice"]):
         expected = numpys(VIEWS[name], write, to_base=False)

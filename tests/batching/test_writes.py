@@ -94,10 +94,13 @@ OF_ARGUMENTS: dict[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_write_has_numpys_effect_or_is_refused(name: str) -> None:
+    plain, *others = MADE
+    turns = itertools.islice(itertools.cycle(others), list(VIEWS).index(name), None)
     for (what, write), to_base in itertools.product(WRITES.items(), [False, True]):
         f = program(VIEWS[name], write, to_base)
         expected = looped(f, BATCH)
-        for kind, made in MADE.items():
+        for kind in (plain, next(turns)):
+            made = MADE[kind]
             with named(name, kind, what, "to the base" if to_base else "to the view"):
                 try:
                     found = made(f, BATCH)

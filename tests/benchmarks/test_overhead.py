@@ -10,6 +10,7 @@ import pytest
 import tinygrad_np as tg
 from benchmarks import overhead
 from benchmarks.overhead import Figure
+from tests.each import for_each
 
 
 def test_a_chain_has_the_gradients_of_the_chain_rule(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +31,7 @@ def test_a_chain_has_the_gradients_of_the_chain_rule(monkeypatch: pytest.MonkeyP
         np.testing.assert_allclose(found, wanted, rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", overhead.OPERATIONS)
+@for_each(overhead.OPERATIONS)
 def test_an_operation_gives_the_same_in_each_way(name: str) -> None:
     ways = overhead.operation_ways(name, 3)
     assert tuple(ways) == overhead.WAYS

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.each import for_each
 from tinygrad_np.data import augment
 from tinygrad_np.errors import DataError
 
@@ -100,8 +101,7 @@ def test_scipy_agrees() -> None:
         np.testing.assert_allclose(warped, expected, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-@pytest.mark.parametrize("shape", [*SHAPES, (9, 16), (0, 28, 28), (70, 28, 28)])
+@for_each([*SHAPES, (9, 16), (0, 28, 28), (70, 28, 28)], [np.uint8, np.float32, np.float64])
 def test_at_rest_nothing_changes(shape: tuple[int, ...], dtype: Any) -> None:
     images = pictures(shape, dtype)
     at_rest = [

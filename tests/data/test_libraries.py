@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.each import for_each
 from tinygrad_np.data import from_sklearn, from_torchvision, mnist
 from tinygrad_np.errors import DataError, DataWarning
 
@@ -28,8 +29,7 @@ def pixels(n: int = 15, side: int = 8) -> Any:
 LABELS = np.arange(15) % 10
 
 
-@pytest.mark.parametrize("y", [LABELS, LABELS.astype(np.uint8), LABELS.astype(float)])
-@pytest.mark.parametrize("kind", [str, object, None])
+@for_each([LABELS, LABELS.astype(np.uint8), LABELS.astype(float)], [str, object, None])
 def test_pixels_and_labels_of_any_kind(y: Any, kind: Any) -> None:
     given = y.astype(int).astype(str).astype(kind) if kind else y
     x = pixels()

@@ -58,7 +58,7 @@ WAYS: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", WAYS)
+@for_each(WAYS)
 def test_masked_arrays_are_refused(name: str) -> None:
     with pytest.raises((TypeError, tg.DataError), match=r"mask.* would be lost"):
         WAYS[name]()

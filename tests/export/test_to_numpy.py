@@ -44,10 +44,11 @@ def training(model: nn.Module, optimiser: Any, loss: Any) -> Any:
     return step
 
 
-# one of each network of convolutions, and one of perceptrons whose steps differ
+# one network of convolutions, and one of perceptrons whose steps differ
 KINDS = {
-    (r.network, r.activation, r.optimiser, r.norm, r.dropout > 0, len(r.sizes) * (not r.network)): r
+    (r.network is None, r.activation, r.optimiser, r.norm, r.dropout > 0, len(r.sizes)): r
     for r in RECIPES.values()
+    if r.network is None or r.name == "cnn"
 }
 
 

@@ -52,28 +52,11 @@ class Worker:
         os.pwrite(self.tally, text.ljust(40).encode(), 0)
 
 
-def with_hypothesis(worker: Worker, seed: int) -> None:
-    import hypothesis
-    from hypothesis import strategies as st
-
-    @hypothesis.seed(seed)
-    @hypothesis.settings(
-        max_examples=worker.count,
-        database=None,
-        deadline=None,
-        phases=[hypothesis.Phase.generate],
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    @hypothesis.given(st.integers(0, (1 << 64) - 1))
-    def one(number: int) -> None:
-        random = Random(number)
-        worker.judge_one(worker.mutate(worker.format, worker.start(random), random))
-
+def at_random(worker: Worker, seed: int) -> None:
+    numbers = Random(seed)
     while worker.done < worker.count:
-        before = worker.done
-        one()
-        if worker.done == before:
-            break
+        random = Random(numbers.getrandbits(64))
+        worker.judge_one(worker.mutate(worker.format, worker.start(random), random))
 
 
 def with_atheris(worker: Worker, count: int, seed: int, folder: Path) -> None:
@@ -109,7 +92,7 @@ def main() -> None:
             worker = Worker(format, int(count), Path(folder))
         with_atheris(worker, int(count), int(seed), Path(folder))
     else:
-        with_hypothesis(Worker(format, int(count), Path(folder)), int(seed))
+        at_random(Worker(format, int(count), Path(folder)), int(seed))
 
 
 if __name__ == "__main__":

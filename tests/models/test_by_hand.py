@@ -162,8 +162,7 @@ def test_two_layer_relu_is_deep_relu_with_two_layers() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8"])
-@pytest.mark.parametrize("kind", KINDS)
+@for_each(KINDS, ["f4", "f8"])
 def test_dtype_is_kept(kind: str, dtype: str) -> None:
     parameters, x, labels = example((7, 5, 4), dtype)
     _, gradients = by_hand.BY_HAND[kind](parameters, x, labels)

@@ -15,14 +15,15 @@ mnist = functools.cache(data.mnist)
 def trained(name: str, replay: bool) -> Result:
     """One pass over a part of the training data; five where it is a single step.
 
-    Layers are of at most 64; the last batch is a short one. Convolutions see few images, in
-    batches of 6: one is captured, one compared, one replayed.
+    Layers are of at most 64; the last batch is a short one. Convolutions see three batches of 5
+    images: one is captured, one compared, one replayed.
     """
     first, *hidden, last = RECIPES[name].sizes
     recipe = replace(RECIPES[name], sizes=(first, *(min(size, 64) for size in hidden), last))
-    count = 700
+    count, batch_size = (700, None) if recipe.batch_size is None else (194, 32)
     if recipe.network is not None:
-        count, recipe = 24, replace(recipe, batch_size=6)
+        count, batch_size = 18, 5
+    recipe = replace(recipe, batch_size=batch_size)
     epochs = 5 if recipe.batch_size is None else 1
     (x, y), (x_test, y_test) = mnist()
     part = ((x[:count], y[:count]), (x_test[: count // 7], y_test[: count // 7]))

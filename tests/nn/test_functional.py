@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np import ShapeError
 from tinygrad_np.autodiff.primitives import neural
 from tinygrad_np.nn import functional as F
@@ -202,9 +203,10 @@ def test_binary_cross_entropy_at_extremes(
     assert x.grad.item() == pytest.approx(slope, rel=1e-6)
 
 
-@pytest.mark.parametrize("form", [list, np.array, lambda y: tg.Tensor(np.array(y)),
-                                  lambda y: np.array(y, np.uint8)])  # fmt: skip
-@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@for_each(
+    [F.cross_entropy, F.nll_loss],
+    [list, np.array, lambda y: tg.Tensor(np.array(y)), lambda y: np.array(y, np.uint8)],
+)
 def test_labels_in_any_form(loss: Any, form: Any) -> None:
     x = tg.Tensor(X, requires_grad=True)
     out = loss(x, form([int(y) for y in LABELS]))

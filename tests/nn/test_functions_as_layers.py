@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np import data, nn, optim, training
 
 X = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
@@ -85,7 +85,7 @@ WAYS: dict[str, Callable[[nn.Linear], Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
+@for_each(WAYS)
 def test_what_a_function_calls_is_trained_and_saved(way: str) -> None:
     enc = encoder()
     before = enc.weight.numpy()

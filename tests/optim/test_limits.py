@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tests.optim.test_pack import assert_same, trained
 from tinygrad_np import nn, optim
 from tinygrad_np.optim import limits, pack
@@ -158,8 +159,7 @@ def test_rows_below_the_bound_are_left_alone() -> None:
     np.testing.assert_allclose(kernels.numpy(), np.full((2, 2, 3, 3), 1 / np.sqrt(18)), rtol=1e-7)
 
 
-@pytest.mark.parametrize("order", ["C", "F", "strided"])
-@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c16"])
+@for_each(["f2", "f4", "f8", "c16"], ["C", "F", "strided"])
 def test_bound_rows(dtype: str, order: Any) -> None:
     rng = np.random.default_rng(0)
     values = np.asarray(rng.standard_normal((5, 4, 3)) * 300, dtype)

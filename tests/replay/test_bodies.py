@@ -7,6 +7,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.autodiff.cases import CASES, Case, full_name
+from tests.each import for_each
 from tests.replay.twins import same
 from tinygrad_np.autodiff import primitives
 from tinygrad_np.autodiff.primitives import neural
@@ -92,15 +93,24 @@ def test_a_body_that_looks_at_values_is_called_as_a_whole() -> None:
             assert gradient(x).tolist() == [1.0, 0.0, 1 / (2 * (k + 1.0))]
 
 
-@pytest.mark.parametrize(
-    "look",
+@for_each(
     [
-        bool, float, iter, np.asarray, lambda x: x.max(), lambda x: x[x > 0], lambda x: x[(x,)],
-        np.linalg.norm, lambda x: np.add.reduce(x, 0), lambda x: np.modf(x), lambda x: x.T.ravel(),
-        lambda x: x.dot(x, None), lambda x: np.add(x, 1, out=np.zeros((2, 3))),
+        bool,
+        float,
+        iter,
+        np.asarray,
+        lambda x: x.max(),
+        lambda x: x[x > 0],
+        lambda x: x[(x,)],
+        np.linalg.norm,
+        lambda x: np.add.reduce(x, 0),
+        lambda x: np.modf(x),
+        lambda x: x.T.ravel(),
+        lambda x: x.dot(x, None),
+        lambda x: np.add(x, 1, out=np.zeros((2, 3))),
         lambda x: np.multiply.outer(x, x),
-    ],
-)  # fmt: skip
+    ]
+)
 def test_what_depends_on_values_cannot_be_noted(look: Any) -> None:
     held = np.ones((2, 3))
     with pytest.raises(kernels.UntraceableError):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tests.replay.steps import rng, rows
 from tests.replay.twins import array_of, out_of_sight, put_out_of_sight
 from tinygrad_np import nn
@@ -303,7 +304,7 @@ def arrays_of_the_length_of_the_batch(x: Any, y: Any) -> Any:
     return picked + np.zeros((len(x),), np.float32) + np.linspace(0, 1, len(x), dtype=np.float32)
 
 
-@pytest.mark.parametrize("name", CONSTANTS)
+@for_each(CONSTANTS)
 def test_raw_arrays(name: str) -> None:
     """Replayed as eagerly, also after the arrays from outside were written to."""
     fn = CONSTANTS[name]
@@ -661,8 +662,7 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("count", [1, 2, 4])
+@for_each(SHAPES, [1, 2, 4])
 def test_shapes_that_depend_on_values(name: str, count: int) -> None:
     """Refused where the shape is another one, in whatever call; right where it is not."""
     fn = SHAPES[name]
@@ -715,7 +715,7 @@ ALLOWED: dict[str, Callable[..., Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", ALLOWED)
+@for_each(ALLOWED)
 def test_allowed(name: str) -> None:
     step = tg.replay(ALLOWED[name])
     for k in range(4):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tests.replay import every_case, twins
 from tests.replay.steps import training_step
 from tests.replay.test_every_case import FORMS, TOGETHER, chosen
@@ -151,19 +152,17 @@ def elementwise_step(seed: int) -> tuple[Callable[[], Twin], Callable[[int], Any
     return make, values
 
 
-@pytest.mark.parametrize("first", range(0, 60, 20))
-def test_random_steps(first: int) -> None:
-    found = {}
-    for seed in range(first, first + 20):
-        with np.errstate(all="ignore"):
-            found[seed] = twins.differences(*elementwise_step(seed))
-    assert {seed: what for seed, what in found.items() if what} == {}
+@for_each(range(24), parts=2)
+def test_random_steps(seed: int) -> None:
+    with np.errstate(all="ignore"):
+        assert twins.differences(*elementwise_step(seed)) == ""
 
 
 @pytest.mark.parametrize("turn", range(len(FORMS)), ids=[form for form, *_ in FORMS])
 def test_every_operation_of_the_table(turn: int) -> None:
+    """Of those that loops are made of each, of the others some: all are in every_case --fused."""
     form, dtype, layout = FORMS[turn]
-    cases = chosen(turn, True)[turn::3]  # all in all of them: every_case --fused
+    cases = [c for i, c in enumerate(chosen(turn, True)) if c.fn in FUNCTIONS or i % 9 == turn]
     for start in range(0, len(cases), TOGETHER):
         together = cases[start : start + TOGETHER]
         assert every_case.difference(form, together, dtype, layout, False) == ""
@@ -208,6 +207,7 @@ def test_operations_that_go_by_rows(dtype: str) -> None:
     by_row = {f for f, rule in TABLE.items() if rule.traits.native or rule.traits.folds}
     assert by_row - FUNCTIONS.keys() == BY_ROW.keys()
     shapes = [(0, 7), (1, 7), (2, 7), (7, 1), (7, 2), (33, 7), (33, 33), (7, 64), (7, 65)]
+    shapes = shapes if dtype == "f4" else shapes[::3]
     kinds = itertools.cycle(["i8", "i4", "u1", "u8"])
     tried = itertools.product(BY_ROW, shapes)
     found = {(fn.__name__, shape): row_step(fn, shape, dtype, next(kinds)) for fn, shape in tried}
@@ -540,7 +540,7 @@ def test_what_the_rest_of_an_operation_reads_is_written() -> None:
 def test_threads_share_large_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuse, "THREADED_FROM", 100)
     monkeypatch.setattr(fuse, "thread_count", lambda: 3)
-    for seed in range(60, 70):
+    for seed in range(60, 64):
         with np.errstate(all="ignore"):
             assert twins.differences(*elementwise_step(seed)) == ""
     assert all(len(call.used[1]) == 3 for call in counted([5, 40, 40], 8))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tests.replay.steps import network, rng, rows, training_step
 from tinygrad_np import nn, optim
 from tinygrad_np.nn import functional as F
@@ -43,7 +44,6 @@ KEPT: dict[str, tuple[Callable[[tg.Tensor], Any], Callable[[Any], np.ndarray]]] 
     ),
     "a view's array": (lambda g: g[1:].data, np.array),
 }  # fmt: skip
-CLEARED = ["inside", "outside", "never"]
 
 
 class Training:
@@ -70,8 +70,10 @@ class Training:
             self.optimiser.zero_grad()
 
 
-@pytest.mark.parametrize("stepped", [True, False])
-@pytest.mark.parametrize("cleared", CLEARED)
+@pytest.mark.parametrize(
+    ("cleared", "stepped"),
+    [("inside", True), ("outside", True), ("never", True), ("inside", False)],
+)
 def test_what_is_kept_of_a_gradient_stays_as_it_was(cleared: str, stepped: bool) -> None:
     """One layer for each way to keep something, all in one step."""
     ours, eager = Training(cleared, stepped, len(KEPT)), Training(cleared, stepped, len(KEPT))
@@ -211,7 +213,7 @@ OVERLAPS: dict[str, Callable[[nn.Linear, Any], Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", OVERLAPS)
+@for_each(OVERLAPS)
 def test_inputs_that_overlap_with_something(what: str) -> None:
     assert trained(OVERLAPS[what], True) == trained(OVERLAPS[what], False)
 

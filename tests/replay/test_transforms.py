@@ -127,7 +127,8 @@ def check_by_name(transform: str, way: str) -> None:
 
 
 def test_arguments_by_name() -> None:
-    run_all(check_by_name, itertools.product(TAKERS, NAMED))
+    pairs = itertools.product(enumerate(TAKERS), enumerate(NAMED))  # every second one, by turns
+    run_all(check_by_name, [(fn, way) for (i, fn), (j, way) in pairs if (i + j) % 2 == 0])
 
 
 def test_a_name_is_no_place() -> None:
@@ -288,7 +289,7 @@ def check_nest(seed: int) -> None:
                 np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("seeds", [range(10), pytest.param(range(10, 80), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 80), marks=pytest.mark.slow)])
 def test_nests_drawn_at_random(seeds: range) -> None:
     run_all(check_nest, [(seed,) for seed in seeds])
 

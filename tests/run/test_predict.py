@@ -31,7 +31,8 @@ def plain() -> Iterator[None]:
     """The pictures of a run are stand-ins: tests/draw looks at them."""
     figure = pytest.importorskip("matplotlib.figure")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("curves", "confusion", "embedding", "predictions"):
+        for name in ("curves", "confusion", "embedding", "predictions", "hardest", "reliability",
+                     "weights", "saliency", "histograms"):  # fmt: skip
             patch.setattr(draw, name, lambda *_, **__: figure.Figure((1, 1)))
         yield
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.each import for_each
 from tests.training.short import short
 from tinygrad_np import data, nn, optim, training
 
@@ -164,7 +165,7 @@ ILL: dict[str, tuple[Task, str | None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [name for name, (_, cause) in ILL.items() if cause])
+@for_each([name for name, (_, cause) in ILL.items() if cause])
 def test_what_is_planted_is_named(case: str) -> None:
     (make, x, y, loss), cause = ILL[case]
     optimiser = 30.0 if case == "rate" else adam

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 from tinygrad_np import DataError, ReplayError, ShapeError, data, nn, optim, training
 from tinygrad_np.training import Checkpoint
 
@@ -248,7 +249,7 @@ REFUSED: dict[str, tuple[Any, Any, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", REFUSED)
+@for_each(REFUSED)
 def test_it_is_refused_with_the_remedy_before_anything_changes(case: str) -> None:
     given, error, text = REFUSED[case]
     model = given.get("model") or network()

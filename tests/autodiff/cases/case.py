@@ -54,6 +54,10 @@ class Case:
         transform(lambda v: found.append(v) if is_variable(v) else None, [self.args, self.kwargs])
         return found
 
+    def size(self) -> int:
+        """How many numbers it is differentiated by: gradcheck goes through them one by one."""
+        return sum(v.size for v in self.variables)
+
     def call(self, *variables: Any, fn: Callable[..., Any] | None = None) -> Any:
         """The operation at other variables."""
         following = iter(variables)
