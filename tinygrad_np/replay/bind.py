@@ -15,7 +15,7 @@ from . import kernels
 from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate
-from .rows import Block, RowLoop
+from .rows import RowLoop
 
 Instruction = tuple[Equation, Callable[[], Any]]
 
@@ -32,7 +32,6 @@ class Binding:
         plan: Plan,
         inputs: Sequence[Variable],
         given: dict[Variable, Any] | None = None,
-        block: Block | None = None,
     ) -> None:
         self.plan = plan
         self.cells = Cells()
@@ -42,16 +41,10 @@ class Binding:
             self.arrays[variable] = self.cells.add()
         self.loops: dict[Equation, Loop] = {}
         self._handed: list[tuple[Tensor, Slot | None]] = []  # by the last call that delivers
-        self.first: list[Instruction] = []  # of a block: sums are set, later ones are added
         self.instructions: list[Instruction] = []
         for equation in plan.equations:
-            target = block.sums.get(equation) if block is not None else None
-            if target is not None:
-                first, later = self._sums(equation, self.operand(target))
-            else:
-                first = later = [call.bound(self.cells) for call in self._calls(equation)]
-            self.first += [(equation, call) for call in first]
-            self.instructions += [(equation, call) for call in later]
+            calls = [call.bound(self.cells) for call in self._calls(equation)]
+            self.instructions += [(equation, call) for call in calls]
 
     def operand(self, value: Any) -> Any:
         """An operand as array, cell, or itself."""
@@ -70,10 +63,10 @@ class Binding:
                 found += binding.memory()
         return found
 
-    def timed(self, instructions: list[Instruction] | None = None) -> dict[Equation, float]:
-        """Run once, of a block these ``instructions``; seconds per equation."""
+    def timed(self) -> dict[Equation, float]:
+        """Run once; seconds per equation."""
         times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
-        for equation, call in instructions or self.instructions:
+        for equation, call in self.instructions:
             if equation in self.loops:
                 times |= self.loops[equation].timed()
                 continue
@@ -106,8 +99,9 @@ class Binding:
         if equation.kind == "check":
             return [Call(equation.fn, tuple(operands), options)]
         if equation.kind == "write":
-            write = Call(equation.fn, tuple(operands), {"out": operands[0]})
-            return [Call(equation.operands[0].source._storage.write, ()), write]
+            tensor = equation.operands[0].source  # none of a sum that a block adds to
+            noted = [] if tensor is None else [Call(tensor._storage.write, ())]
+            return [*noted, Call(equation.fn, tuple(operands), {"out": operands[0]})]
         if equation.kind == "become":
             return [Call(_become, (equation.options["tensor"], operands[0]))]
         if equation.kind == "deliver":
@@ -118,15 +112,6 @@ class Binding:
             return []
         outs = [self.operand(result) for result in results]
         return kernels.calls_for(equation, operands, options, outs, self.cells)
-
-    def _sums(self, equation: Equation, total: np.ndarray) -> list[list[Callable[[], Any]]]:
-        """A sum over the rows of a block: right into the total, and added to it."""
-        operands = [self.operand(value) for value in equation.operands]
-        part = self.operand(equation.results[0])
-        first = kernels.calls_for(equation, operands, {}, [total], self.cells)
-        later = kernels.calls_for(equation, operands, {}, [part], self.cells)
-        later = [*later, Call(np.add, (total, part, total))]
-        return [[call.bound(self.cells) for call in calls] for calls in (first, later)]
 
     def _view(self, equation: Equation, operands: list[Any], options: dict[str, Any]) -> Any:
         """A result that lies in an operand's memory: made now, or whenever that is new."""
@@ -169,34 +154,36 @@ class Loop:
 
     def __init__(self, loop: RowLoop, outer: Binding) -> None:
         self.blocks = loop.blocks
-        known = {v: outer.operand(v) for v in loop.reads}
+        known = {v: outer.operand(v) for v in (*loop.reads, *loop.sums)}
         late = {v: a for v, a in known.items() if isinstance(a, Cell)}
         given = {v: a for v, a in known.items() if v not in late}
-        given |= {v: outer.operand(v) for v in loop.sums}
+        # −0 is what a sum begins with: 0 + −0 is 0, and −0 + −0 is −0
+        self.totals = [(known[v], -np.zeros((), v.dtype)) for v in loop.sums]
         self.sources = [outer.operand(v).place for v in loop.rowed]
         self.late = [a.place for a in late.values()]
         self.values = outer.cells.values
         self.bindings: dict[int, Binding] = {}
         for size in dict.fromkeys(b.stop - b.start for b in self.blocks):
-            block = Block(loop, size)
-            plan = Plan(block.equations, [], 0)
+            equations, rowed = loop.cut(size)
+            plan = Plan(equations, [], 0)
             allocate(plan)
-            self.bindings[size] = Binding(plan, [*block.rowed, *late], given, block)
+            self.bindings[size] = Binding(plan, [*rowed, *late], given)
         self.plan = next(iter(self.bindings.values())).plan
         self.link()
 
     def link(self) -> None:
         """Take up the calls of the blocks."""
-        self.steps = [(block, quieted(self._of(block))[0]) for block in self.blocks]
+        self.steps = [(block, quieted(self._of(block).instructions)[0]) for block in self.blocks]
 
-    def _of(self, block: slice) -> list[Instruction]:
-        """The calls for a block, with their equations."""
-        binding = self.bindings[block.stop - block.start]
-        return binding.first if block is self.blocks[0] else binding.instructions
+    def _of(self, block: slice) -> Binding:
+        """What runs a block."""
+        return self.bindings[block.stop - block.start]
 
     def _fill(self, block: slice) -> None:
-        """Point the cells of a block at its rows."""
-        values, cells = self.values, self.bindings[block.stop - block.start].cells
+        """Point the cells of a block at its rows; sums begin with the first."""
+        for total, nothing in self.totals if block is self.blocks[0] else ():
+            np.copyto(total, nothing)
+        values, cells = self.values, self._of(block).cells
         filled = [values[place][block] for place in self.sources]
         filled += [values[place] for place in self.late]
         cells.values[: len(filled)] = filled
@@ -214,8 +201,7 @@ class Loop:
         taken = []
         for block in self.blocks:
             self._fill(block)
-            found = self.bindings[block.stop - block.start].timed(self._of(block))
-            taken.append(found.values())
+            taken.append(self._of(block).timed().values())
         return dict(zip(self.plan.equations, map(sum, zip(*taken, strict=True)), strict=True))
 
 

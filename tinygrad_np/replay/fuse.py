@@ -66,7 +66,6 @@ def fuse(binding: Binding) -> None:
     binding.instructions = joined(binding, binding.instructions, crew)
     for loop in binding.loops.values():
         for inner in loop.bindings.values():
-            inner.first = joined(inner, inner.first, crew)
             inner.instructions = joined(inner, inner.instructions, crew)
         loop.link()
 
