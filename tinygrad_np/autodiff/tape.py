@@ -4,8 +4,9 @@ import functools
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from .rules.table import Changes, Part, Several
@@ -237,13 +238,22 @@ Node = Leaf | Record
 mode, names = Mode(), Names()
 
 
+def reached(roots: Iterable[Node], since: int) -> tuple[list[Node], list[Node]]:
+    """What ``roots`` depend on, down to what was there before the number ``since``; this alone."""
+    found, older = list(roots), []
+    seen = {None, *found}
+    for node in found:  # which grows
+        if node.number < since:
+            older.append(node)
+            continue
+        for parent in node.parents:
+            if parent not in seen:
+                seen.add(parent)
+                found.append(parent)  # type: ignore[arg-type] # None has been seen
+    return found, older
+
+
 def history(*roots: Node | None, since: int = 0) -> Iterator[Node]:
     """All nodes that ``roots`` depend on and that are numbered from ``since``, newest first."""
-    found = {node.number: node for node in roots if node is not None and node.number >= since}
-    stack = list(found.values())
-    while stack:
-        for parent in stack.pop().parents:
-            if parent is not None and parent.number >= since and parent.number not in found:
-                found[parent.number] = parent
-                stack.append(parent)
-    return iter([found[number] for number in sorted(found, reverse=True)])
+    found, older = reached({node for node in roots if node is not None}, since)
+    return iter(sorted({*found} - {*older}, key=attrgetter("number"), reverse=True))

@@ -19,7 +19,7 @@ from .nests import SINGLE, floating, leaves, leaves_like, rebuild
 from .primitives import akin, is_foreign
 from .rules import calls
 from .sweep import sweep
-from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number
+from .tape import NO_OPTIONS, Leaf, Node, history, mode, next_number, reached
 from .tensor import Tensor, alias
 
 Function = Callable[..., Any]
@@ -74,7 +74,7 @@ class Run:
             if is_one
             else [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in leaves(value)]
         )
-        older = _older(self.outputs, start)
+        _, older = reached([o._node for o in self.outputs if o._node is not None], start)
         # rules of what is inside vmap record outside of it, but not those of a capture's sweep
         records = capture is not None and watch is not None
         if older and not records:  # what is from before may be differentiated by
@@ -153,21 +153,6 @@ class Run:
         """What ``pull`` gives as the caller gets it: the nest of an argument, or of each."""
         nest = values if self.plain and self.is_flat else self.finish(self.given, values)
         return nest[0] if self.is_single else tuple(nest)
-
-
-def _older(outputs: list[Tensor], start: int) -> list[Node]:
-    """What results depend on that was there before the number ``start``."""
-    reached = [out._node for out in outputs if out._node is not None]
-    seen, older = {None, *reached}, []
-    for node in reached:  # which grows
-        if node.number < start:
-            older.append(node)
-            continue
-        for parent in node.parents:
-            if parent not in seen:
-                seen.add(parent)
-                reached.append(parent)  # type: ignore[arg-type] # None has been seen
-    return older
 
 
 def _variable(leaf: Any) -> Tensor:

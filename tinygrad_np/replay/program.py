@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import takewhile
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
+from ..recording.equations import Equation
 from ..recording.names import give_names
 from . import show
 from .bind import Binding
@@ -121,25 +121,27 @@ class Program:
             raise
         return self._results(values, plain)
 
+    def _until(self, failed: int) -> list[Equation]:
+        """The equations up to the one that a call belongs to."""
+        equations = self.plan.equations
+        return equations[: equations.index(self.begun[failed]) + 1]
+
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
-        place, failing = self.plan.place, self.begun[failed]
+        place = self.plan.place
         fixed = {root for root, buffer in place.items() if buffer.fixed is not None}
         return bool(self.outside or self.became) or any(
             equation.kind in ("write", "effect", "deliver", "become")
             or equation.draws
             or not fixed.isdisjoint(v.root for v in equation.results)  # a gradient may be there
-            for equation in takewhile(lambda e: e is not failing, self.plan.equations)
+            for equation in self._until(failed)[:-1]
         )
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""
-        last = self.begun[failed]
         gone: dict[Tensor, None] = {}
-        for equation in self.plan.equations:
+        for equation in self._until(failed):
             gone |= dict.fromkeys(equation.clears)
-            if equation is last:
-                break
             if equation.kind == "deliver":
                 gone.pop(equation.options["tensor"], None)
         for tensor in gone:
