@@ -112,23 +112,15 @@ class Replay:
         program = None if local.doubted else local.last
         if program is None or not mode.ordinary or program.runs >= program.due:
             return self._run(args, named, plain)
-        if program.guards.gradients:
-            with EXCLUSIVE:  # others who add to them wait
-                return self._replayed(program, args, named, plain)
-        return self._replayed(program, args, named, plain)
-
-    def _replayed(
-        self, program: Program, args: tuple[Any, ...], named: dict[str, Any], plain: bool
-    ) -> Any:
-        """Run the program that ran last, or go the long way."""
         given = (*args, *named.values()) if named else args
-        if program.named != [*named] or not program.guards.are_met(given):
-            return self._run(args, named, plain)
-        try:
-            return program.run(given, plain)
-        except Untouched:
-            pass
-        return self._as_written(Given(args, named), [])  # which may catch what a call raised
+        with EXCLUSIVE if program.guards.gradients else UNSHARED:  # others who add to them wait
+            if program.named != [*named] or not program.guards.are_met(given):
+                return self._run(args, named, plain)
+            try:
+                return program.run(given, plain)
+            except Untouched:
+                pass
+            return self._as_written(Given(args, named), [])  # which may catch what a call raised
 
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]

@@ -251,6 +251,8 @@ class Reads:
         origin = whose(namespace.get("__name__"))
         for kind, root, names, line in found.chains:
             place = f"{code.co_filename}:{line}" if origin is Whose.USER else ""
+            if kind == "cell":
+                self.variables.add(code, root, place)
             if kind == "global":
                 value = self._variable(namespace, root, place)
                 if value is MISSING:  # of Python itself, or of nobody
@@ -258,11 +260,7 @@ class Reads:
             elif root in variables:
                 value = variables[root]
                 self.see(value, place)
-                if kind == "cell":
-                    self.variables.add(code, root, place)
             else:
-                if kind == "cell":
-                    self.variables.add(code, root, place)
                 self.floating.update(names)
                 continue
             value = self._follow(value, names, place)
