@@ -40,12 +40,9 @@ class Program:
         returned = [part for part in parts if isinstance(part, Tensor)]
         self.taken_down: Any = capture, [*map(capture.variable, returned)]
         # the captured Tensors are not kept: they may hold a graph
-        self.parts = [COMPUTED if isinstance(part, Tensor) else part for part in parts]
-        is_array = [isinstance(part, np.ndarray) for part in parts]
-        nest = zip(self.parts, is_array, strict=True)
-        self.result = rebuild(result, [COMPUTED if raw else part for part, raw in nest])
-        # by place, until another run tells: what the first run returned is the caller's by now
-        self.constants = {i: _copied(parts[i]) for i, raw in enumerate(is_array) if raw}
+        self.parts: list[Any] = [COMPUTED if isinstance(p, Tensor) else p for p in parts]
+        self.result = rebuild(result, [COMPUTED] * len(parts))
+        self.copied: set[int] = set()  # the places of arrays that a step makes anew in each run
         self.lead_on = [*map(leads_on, returned)]
         self.single = isinstance(result, Tensor)
         self.effects = capture.effects
@@ -148,18 +145,15 @@ class Program:
             tensor._grad = None
 
     def settle(self, result: Any) -> None:
-        """Let replays return the arrays that another run returned, too; of others, copies.
+        """Let replays return the arrays that two runs returned; copies of those made anew.
 
-        A step makes the others anew in each run. ``result`` is what the other run returned.
+        ``result`` is what the second run returned.
         """
-        for i, now in enumerate(leaves(result)):
-            if i not in self.constants:
-                continue
-            was = self.parts[i]
-            if was is now or (isinstance(now, np.ndarray) and np.may_share_memory(was, now)):
-                del self.constants[i]
-            else:
-                self.parts[i] = self.constants[i]
+        for i, (was, now) in enumerate(zip(self.parts, leaves(result), strict=False)):
+            both = isinstance(was, np.ndarray) and isinstance(now, np.ndarray)
+            if both and was is not now and not np.may_share_memory(was, now):
+                self.parts[i] = _copied(now)
+                self.copied.add(i)
 
     __repr__ = show.table
     _repr_html_ = show.as_html
@@ -199,12 +193,10 @@ class Program:
                 array = (values[found.place] if isinstance(found, Cell) else found).copy("K")
                 make = severed if leads else Tensor._owning
                 made.append(array if plain else make(array))
-        if self.single:
-            return made[0]
-        found = iter(made)
-        parts = [next(found) if v is COMPUTED else v for v in self.parts]
-        for i, array in self.constants.items():
-            parts[i] = _copied(array)
+        computed = iter(made)
+        parts = [next(computed) if part is COMPUTED else part for part in self.parts]
+        for i in self.copied:
+            parts[i] = _copied(parts[i])
         return rebuild(self.result, parts)
 
 
