@@ -1,7 +1,7 @@
 """A plan with its memory: its equations as calls that take no arguments."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -55,13 +55,11 @@ class Binding:
             found = self.arrays[value] = self._array(value)
         return found
 
-    def memory(self) -> list[int]:
-        """The bytes of each buffer, those of loops included."""
-        found = [pool.nbytes for pool in self.pools]
+    def nested(self) -> "Iterator[Binding]":
+        """This one, and those of its loops."""
+        yield self
         for loop in self.loops.values():
-            for binding in loop.bindings.values():
-                found += binding.memory()
-        return found
+            yield from loop.bindings.values()
 
     def timed(self) -> dict[Equation, float]:
         """Run once; seconds per equation."""

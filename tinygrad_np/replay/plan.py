@@ -22,7 +22,6 @@ from ..recording.recording import Recording
 from .memory import alike, is_dense
 from .rows import blocked
 
-
 _size = operator.attrgetter("nbytes")
 
 

@@ -1,7 +1,6 @@
 """A captured step, bound to its memory and ready to run."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -19,7 +18,7 @@ from .capture import Capture
 from .fuse import fuse, has_stops
 from .guards import Guards
 from .kernels import Cell, quieted
-from .plan import Plan, allocate, plan
+from .plan import allocate, plan
 from .severed import leads_on, severed
 
 COMPUTED = np.float64(0)  # in the places of a result's Tensors
@@ -64,22 +63,18 @@ class Program:
         self.due = 0.0
         self.fused = fused
 
-    @cached_property
-    def plan(self) -> Plan:
-        """What of the step is worth running; until that is known all captured arrays are held."""
-        capture, outputs = self.taken_down
-        self.names = give_names(capture.equations, capture.variables)
-        made = plan(capture.finished(outputs))
-        self.forget()
-        return made
-
     def forget(self) -> None:
         """Let go of what was captured: it is planned, or nobody is going to run it."""
         self.taken_down[0].close()
         self.taken_down = None
 
     def link(self) -> None:
-        """Allocate the buffers and bind every call to them."""
+        """Plan what was captured, if that is still to be done, and bind every call to buffers."""
+        if self.taken_down is not None:
+            capture, outputs = self.taken_down
+            self.names = give_names(capture.equations, capture.variables)
+            self.plan = plan(capture.finished(outputs))
+            self.forget()
         allocate(self.plan)
         self.binding = Binding(self.plan, [*self.inputs, *self.outside])
         if self.fused:
@@ -127,12 +122,13 @@ class Program:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
         place = self.plan.place
         fixed = {root for root, buffer in place.items() if buffer.fixed is not None}
-        return bool(self.outside or self.became) or any(
+        has_acted = any(
             equation.kind in ("write", "effect", "deliver", "become")
             or equation.draws
             or not fixed.isdisjoint(v.root for v in equation.results)  # a gradient may be there
             for equation in self._until(failed)[:-1]
         )
+        return has_acted or bool(self.outside or self.became)
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""

@@ -13,7 +13,7 @@ from ..autodiff.guards import fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from ..recording.equations import Equation, Variable
+from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from ..watch.kept import Kept
