@@ -171,7 +171,7 @@ class Loop:
 
     def link(self) -> None:
         """Take up the calls of the blocks."""
-        self.steps = [(block, quieted(self._of(block).instructions)[0]) for block in self.blocks]
+        self.steps = [(block, quieted(self._of(block).instructions)) for block in self.blocks]
 
     def _of(self, block: slice) -> Binding:
         """What runs a block."""

@@ -79,7 +79,7 @@ class Program:
         self.binding = Binding(self.plan, [*self.inputs, *self.outside])
         if self.fused:
             fuse(self.binding)
-        self.calls, self.begun = quieted(self.binding.instructions)
+        self.calls = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
         alone = self.single and type(self.returned[0]) is np.ndarray
@@ -116,7 +116,7 @@ class Program:
     def _until(self, failed: int) -> list[Equation]:
         """The equations up to the one that a call belongs to."""
         equations = self.plan.equations
-        return equations[: equations.index(self.begun[failed]) + 1]
+        return equations[: equations.index(self.binding.instructions[failed][0]) + 1]
 
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
