@@ -22,7 +22,6 @@ from .objects import (
     MISSING,
     OF_C,
     SEQUENCES,
-    SLOT,
     array_state,
     attribute,
     attributes,
@@ -239,21 +238,17 @@ class Walk:
             self._inner.add(id(now))
         self._todo.append((now, read))
         own = vars(value) if isa(value, types.ModuleType) else fields(value)
-        kinds = kinds_of(value)
-        kind = next((k for k in kinds if name in vars(k)), None)
-        for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
-            if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
-                self._watch(len, self._space(between), read)
-        held: Any = vars(kind)[name] if kind is not None else None
-        if own is not None and name in own:
-            self._name(own, name, read)
-        elif isa(held, OF_C) and isa(value, held.__objclass__):
+        held = member(value, name)
+        if isa(held, OF_C) and isa(value, held.__objclass__):
             self._watch(functools.partial(given_by, held), value, read)
-        elif not isa(held, SLOT):
-            if own is not None:
-                self._watch(len, own, read)
-            if kind is not None and whose(kind.__module__) is Whose.USER:
-                self._name(self._space(kind), name, read)
+        kinds = [kind for kind in kinds_of(value) if whose(kind.__module__) is Whose.USER]
+        for space in (*([] if own is None else [own]), *map(self._space, kinds)):
+            if name not in space:  # it may get an attribute of that name
+                self._watch(len, space, read)
+                continue
+            self._name(space, name, read)
+            if space is not own:
+                break
 
     def _function(self, function: types.FunctionType, read: Read) -> None:
         """A function that ran: its closure, and what its parameters are by default."""
