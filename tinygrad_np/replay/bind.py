@@ -1,14 +1,14 @@
 """A plan with its memory: its equations as calls that take no arguments."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
-from ..autodiff.tape import changes
+from ..autodiff.tape import NO_OPTIONS, changes
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Equation, Variable
 from . import kernels
@@ -24,7 +24,7 @@ class Binding:
     """The arrays of a plan's variables, and the calls in their order.
 
     ``inputs`` are variables whose arrays come with every run; ``given`` has arrays that are there
-    already.
+    already. The results of some equations are added to ``totals``.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Binding:
         plan: Plan,
         inputs: Sequence[Variable],
         given: dict[Variable, Any] | None = None,
+        totals: Mapping[Equation, Variable] = NO_OPTIONS,
     ) -> None:
         self.plan = plan
         self.cells = Cells()
@@ -43,8 +44,11 @@ class Binding:
         self._handed: list[tuple[Tensor, Slot | None]] = []  # by the last call that delivers
         self.instructions: list[Instruction] = []
         for equation in plan.equations:
-            calls = [call.bound(self.cells) for call in self._calls(equation)]
-            self.instructions += [(equation, call) for call in calls]
+            calls = self._calls(equation)
+            if equation in totals:
+                total, part = map(self.operand, (totals[equation], equation.results[0]))
+                calls = [*calls, Call(np.add, (total, part, total))]
+            self.instructions += [(equation, call.bound(self.cells)) for call in calls]
 
     def operand(self, value: Any) -> Any:
         """An operand as array, cell, or itself."""
@@ -60,6 +64,10 @@ class Binding:
         yield self
         for loop in self.loops.values():
             yield from loop.bindings.values()
+
+    def memory(self) -> list[int]:
+        """The bytes of each buffer, those of loops included."""
+        return [pool.nbytes for binding in self.nested() for pool in binding.pools]
 
     def timed(self) -> dict[Equation, float]:
         """Run once; seconds per equation."""
@@ -97,9 +105,8 @@ class Binding:
         if equation.kind == "check":
             return [Call(equation.fn, tuple(operands), options)]
         if equation.kind == "write":
-            tensor = equation.operands[0].source  # none of a sum that a block adds to
-            noted = [] if tensor is None else [Call(tensor._storage.write, ())]
-            return [*noted, Call(equation.fn, tuple(operands), {"out": operands[0]})]
+            write = Call(equation.fn, tuple(operands), {"out": operands[0]})
+            return [Call(equation.operands[0].source._storage.write, ()), write]
         if equation.kind == "become":
             return [Call(_become, (equation.options["tensor"], operands[0]))]
         if equation.kind == "deliver":
@@ -162,10 +169,10 @@ class Loop:
         self.values = outer.cells.values
         self.bindings: dict[int, Binding] = {}
         for size in dict.fromkeys(b.stop - b.start for b in self.blocks):
-            equations, rowed = loop.cut(size)
+            equations, rowed, totals = loop.cut(size)
             plan = Plan(equations, [], 0)
             allocate(plan)
-            self.bindings[size] = Binding(plan, [*rowed, *late], given)
+            self.bindings[size] = Binding(plan, [*rowed, *late], given, totals)
         self.plan = next(iter(self.bindings.values())).plan
         self.link()
 

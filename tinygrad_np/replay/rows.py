@@ -32,27 +32,25 @@ class RowLoop:
         self.rowed = [v for v in read if v.kind == "input" and _has_rows(v, blocks[-1].stop)]
         self.reads = [v for v in read if v not in self.rowed]
 
-    def cut(self, size: int) -> tuple[list[Equation], list[Variable]]:
+    def cut(self, size: int) -> tuple[list[Equation], list[Variable], dict[Equation, Variable]]:
         """The equations on the rows of one block, and what stands for the inputs there.
 
-        Its sums are added to what the sums of the whole are by then.
+        With the equations whose result is to be added to a sum of the whole.
         """
         rows, equations = self.blocks[-1].stop, []
         rowed = [_cut(v, size) for v in self.rowed]
         names: dict[Variable, Variable] = dict(zip(self.rowed, rowed, strict=True))
+        totals: dict[Equation, Variable] = {}
         for equation in self.equations:
             adds = is_sum(equation)
             for result in equation.results:
                 names[result] = _cut(result, size if _has_rows(result, rows) and not adds else None)
                 if result.view_of is not None:
                     names[result].view_of = names.get(result.view_of, result.view_of)
-            results = [names[result] for result in equation.results]
-            equations.append(equation.renamed(names, results))
+            equations.append(equation.renamed(names, [names[v] for v in equation.results]))
             if adds:
-                both = [equation.results[0], *results]
-                equations.append(Equation("write", np.add, both, {}, [], equation.line))
-                equations[-1].errors = equation.errors
-        return equations, rowed
+                totals[equations[-1]] = equation.results[0]
+        return equations, rowed, totals
 
 
 def _cut(variable: Variable, size: int | None) -> Variable:

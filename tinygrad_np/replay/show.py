@@ -48,7 +48,7 @@ def _memory(variable: Variable, plan: Plan) -> str:
 
 
 def _summary(program: "Program", found: list[Row]) -> list[str]:
-    pools = [pool.nbytes for binding in program.binding.nested() for pool in binding.pools]
+    pools = program.binding.memory()
     return [
         f"{counted(len(found), 'equation')} of {program.plan.captured} recorded",
         counted(len(program.binding.instructions), "call"),
