@@ -32,7 +32,7 @@ class Binding:
         plan: Plan,
         inputs: Sequence[Variable],
         given: dict[Variable, Any] | None = None,
-        totals: Mapping[Equation, Variable] = NO_OPTIONS,
+        totals: Mapping[Any, Variable] = NO_OPTIONS,
     ) -> None:
         self.plan = plan
         self.cells = Cells()
