@@ -546,6 +546,24 @@ def test_an_error_that_leaves_the_step() -> None:
         run(np.zeros((2, 2)))
 
 
+@pytest.mark.parametrize("divide", ["warn", "ignore"])
+def test_an_error_behind_a_write_leaves_what_one_run_leaves(divide: Any) -> None:
+    """Whether or not NumPy treats floating-point errors in another way there."""
+    w = tg.Tensor(np.ones(2), requires_grad=True)
+
+    def step(x: Any) -> Any:
+        with np.errstate(divide=divide), tg.no_grad():
+            w[...] = w * 2
+            return np.linalg.inv(x) @ w.detach()
+
+    run = tg.replay(step, verify=False)
+    for _ in range(3):
+        run(np.eye(2))
+    with pytest.raises(np.linalg.LinAlgError):
+        run(np.zeros((2, 2)))
+    assert w.tolist() == [16.0, 16.0]
+
+
 def prints(x: Any) -> None:
     print("a step of", x.shape, end="\n" if x.ndim else "", flush=True, file=sys.stderr)
     sys.stderr.writelines(["its", "end"])

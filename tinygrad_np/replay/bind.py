@@ -1,21 +1,21 @@
 """A plan with its memory: its equations as calls that take no arguments."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from ..autodiff.guards import Slot, Storage
-from ..autodiff.tape import changes
+from ..autodiff.tape import NO_OPTIONS, changes
 from ..autodiff.tensor import Tensor
 from ..recording.equations import Equation, Variable
 from . import kernels
 from .kernels import Call, Cell, Cells, quieted
 from .memory import is_dense
 from .plan import Plan, allocate
-from .rows import Block, RowLoop
+from .rows import RowLoop
 
 LINE = 64  # bytes of a cache line
 Instruction = tuple[Equation, Callable[[], Any]]
@@ -25,7 +25,7 @@ class Binding:
     """The arrays of a plan's variables, and the calls in their order.
 
     ``inputs`` are variables whose arrays come with every run; ``given`` has arrays that are there
-    already.
+    already. The results of some equations are added to ``totals``.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Binding:
         plan: Plan,
         inputs: Sequence[Variable],
         given: dict[Variable, Any] | None = None,
-        block: Block | None = None,
+        totals: Mapping[Any, Variable] = NO_OPTIONS,
     ) -> None:
         self.plan = plan
         self.cells = Cells()
@@ -43,16 +43,13 @@ class Binding:
             self.arrays[variable] = self.cells.add()
         self.loops: dict[Equation, Loop] = {}
         self._handed: list[tuple[Tensor, Slot | None]] = []  # by the last call that delivers
-        self.first: list[Instruction] = []  # of a block: sums are set, later ones are added
         self.instructions: list[Instruction] = []
         for equation in plan.equations:
-            target = block.sums.get(equation) if block is not None else None
-            if target is not None:
-                first, later = self._sums(equation, self.operand(target))
-            else:
-                first = later = [call.bound(self.cells) for call in self._calls(equation)]
-            self.first += [(equation, call) for call in first]
-            self.instructions += [(equation, call) for call in later]
+            calls = self._calls(equation)
+            if equation in totals:
+                total, part = map(self.operand, (totals[equation], equation.results[0]))
+                calls = [*calls, Call(np.add, (total, part, total))]
+            self.instructions += [(equation, call.bound(self.cells)) for call in calls]
 
     def operand(self, value: Any) -> Any:
         """An operand as array, cell, or itself."""
@@ -63,18 +60,20 @@ class Binding:
             found = self.arrays[value] = self._array(value)
         return found
 
+    def nested(self) -> "Iterator[Binding]":
+        """This one, and those of its loops."""
+        yield self
+        for loop in self.loops.values():
+            yield from loop.bindings.values()
+
     def memory(self) -> list[int]:
         """The bytes of each buffer, those of loops included."""
-        found = [pool.nbytes for pool in self.pools]
-        for loop in self.loops.values():
-            for binding in loop.bindings.values():
-                found += binding.memory()
-        return found
+        return [pool.nbytes for binding in self.nested() for pool in binding.pools]
 
-    def timed(self, instructions: list[Instruction] | None = None) -> dict[Equation, float]:
-        """Run once, of a block these ``instructions``; seconds per equation."""
+    def timed(self) -> dict[Equation, float]:
+        """Run once; seconds per equation."""
         times: dict[Equation, float] = dict.fromkeys(self.plan.equations, 0.0)
-        for equation, call in instructions or self.instructions:
+        for equation, call in self.instructions:
             if equation in self.loops:
                 times |= self.loops[equation].timed()
                 continue
@@ -120,15 +119,6 @@ class Binding:
         outs = [self.operand(result) for result in results]
         return kernels.calls_for(equation, operands, options, outs, self.cells)
 
-    def _sums(self, equation: Equation, total: np.ndarray) -> list[list[Callable[[], Any]]]:
-        """A sum over the rows of a block: right into the total, and added to it."""
-        operands = [self.operand(value) for value in equation.operands]
-        part = self.operand(equation.results[0])
-        first = kernels.calls_for(equation, operands, {}, [total], self.cells)
-        later = kernels.calls_for(equation, operands, {}, [part], self.cells)
-        later = [*later, Call(np.add, (total, part, total))]
-        return [[call.bound(self.cells) for call in calls] for calls in (first, later)]
-
     def _view(self, equation: Equation, operands: list[Any], options: dict[str, Any]) -> Any:
         """A result that lies in an operand's memory: made now, or whenever that is new."""
         at = next(i for i, v in enumerate(equation.operands) if v is equation.results[0].view_of)
@@ -173,34 +163,36 @@ class Loop:
 
     def __init__(self, loop: RowLoop, outer: Binding) -> None:
         self.blocks = loop.blocks
-        known = {v: outer.operand(v) for v in loop.reads}
+        known = {v: outer.operand(v) for v in (*loop.reads, *loop.sums)}
         late = {v: a for v, a in known.items() if isinstance(a, Cell)}
         given = {v: a for v, a in known.items() if v not in late}
-        given |= {v: outer.operand(v) for v in loop.sums}
+        # −0 is what a sum begins with: 0 + −0 is 0, and −0 + −0 is −0
+        self.totals = [(known[v], -np.zeros((), v.dtype)) for v in loop.sums]
         self.sources = [outer.operand(v).place for v in loop.rowed]
         self.late = [a.place for a in late.values()]
         self.values = outer.cells.values
         self.bindings: dict[int, Binding] = {}
         for size in dict.fromkeys(b.stop - b.start for b in self.blocks):
-            block = Block(loop, size)
-            plan = Plan(block.equations, [], 0)
+            equations, rowed, totals = loop.cut(size)
+            plan = Plan(equations, [], 0)
             allocate(plan)
-            self.bindings[size] = Binding(plan, [*block.rowed, *late], given, block)
+            self.bindings[size] = Binding(plan, [*rowed, *late], given, totals)
         self.plan = next(iter(self.bindings.values())).plan
         self.link()
 
     def link(self) -> None:
         """Take up the calls of the blocks."""
-        self.steps = [(block, quieted(self._of(block))[0]) for block in self.blocks]
+        self.steps = [(block, quieted(self._of(block).instructions)) for block in self.blocks]
 
-    def _of(self, block: slice) -> list[Instruction]:
-        """The calls for a block, with their equations."""
-        binding = self.bindings[block.stop - block.start]
-        return binding.first if block is self.blocks[0] else binding.instructions
+    def _of(self, block: slice) -> Binding:
+        """What runs a block."""
+        return self.bindings[block.stop - block.start]
 
     def _fill(self, block: slice) -> None:
-        """Point the cells of a block at its rows."""
-        values, cells = self.values, self.bindings[block.stop - block.start].cells
+        """Point the cells of a block at its rows; sums begin with the first."""
+        for total, nothing in self.totals if block is self.blocks[0] else ():
+            np.copyto(total, nothing)
+        values, cells = self.values, self._of(block).cells
         filled = [values[place][block] for place in self.sources]
         filled += [values[place] for place in self.late]
         cells.values[: len(filled)] = filled
@@ -218,8 +210,7 @@ class Loop:
         taken = []
         for block in self.blocks:
             self._fill(block)
-            found = self.bindings[block.stop - block.start].timed(self._of(block))
-            taken.append(found.values())
+            taken.append(self._of(block).timed().values())
         return dict(zip(self.plan.equations, map(sum, zip(*taken, strict=True)), strict=True))
 
 

@@ -20,6 +20,7 @@ from ..recording.recorder import FUNNEL, Recorder, spelled
 from ..watch.kept import Kept
 from ..watch.objects import array_state
 from ..watch.reads import Read, Reads
+from ..watch.walk import Steady, Watch
 
 # what is done to Tensors that no operation does, and what to do instead
 CHANGES = {
@@ -50,7 +51,7 @@ class Capture(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.reads = Reads()
-        self.watched: list[tuple[np.ndarray, Any, Read]] = []  # that somebody may write to
+        self.watches: list[Watch] = []  # of arrays that somebody may write to
         self.refused: ReplayError | None = None  # the first refusal, which the step may catch
         self._contents: dict[Variable, Any] = {}  # arrays that are no Tensors', as they came
 
@@ -84,12 +85,8 @@ class Capture(Recorder):
         try:
             yield
         except Exception as error:
-            self._miss(f"catches {type(error).__name__} of {name}")
+            self.reads.miss(f"catches {type(error).__name__} of {name}", users_line())
             raise
-
-    def _miss(self, what: str) -> None:
-        """Note that the step does what no guard can watch."""
-        self.reads.unseen = self.reads.unseen or Read(what, users_line())
 
     def gradient(self, tensor: Tensor, *change: Tensor | None) -> None:
         """``tensor.grad`` is about to be read or changed: of no concern for the step's own."""
@@ -121,7 +118,7 @@ class Capture(Recorder):
         """The step is over: refuse what moves outside it, and tell constants from memory.
 
         Raw arrays are constants. Those that the step has not made itself are compared before each
-        replay: the guards see to the ones that they have ``reached`` (by id), ``watched`` has what
+        replay: the guards see to the ones that they have ``reached`` (by id), ``watches`` to what
         others may be held by somebody.
         """
         if (generator := self.reads.moved_generator()) is not None:
@@ -130,14 +127,15 @@ class Capture(Recorder):
                 "use tg.random, or pass the numbers as an argument",
                 generator.place,
             )
-        for variable, content in self._contents.items():
+        for variable in self._contents:
             self._check_raw(variable)
             base = variable.array
             while isinstance(base.base, np.ndarray):
                 base = base.base
             made = base.base is None and references(base) <= OWN + (base is variable.array)
             if not made and id(variable.array) not in reached:
-                self.watched.append((variable.array, content, Read("what is in an array", "")))
+                read = Read("what is in an array", "")
+                self.watches.append(Watch(Steady(array_state), variable.array, read))
             variable.array = np.array(variable.array)
         self.reads = Reads()  # those hold what the step has made, and this capture
 
@@ -149,7 +147,8 @@ class Capture(Recorder):
         with self.reads.paused():
             kept = Kept([worker])
         for iterator in kept.iterators[:1]:
-            self._miss(f"updates with an optimiser that holds a {type(iterator).__name__}")
+            what = f"updates with an optimiser that holds a {type(iterator).__name__}"
+            self.reads.miss(what, users_line())
         with self.reads.working(worker), self._noting(f"{type(worker).__name__}.step"):
             worker.perform()
 

@@ -63,15 +63,13 @@ def has_stops() -> bool:
 def fuse(binding: Binding) -> None:
     """Join what can be joined among the instructions of a program and of its loops over rows."""
     crew = Crew()
-    binding.instructions = joined(binding, binding.instructions, crew)
+    for part in binding.nested():
+        part.instructions = joined(part, crew)
     for loop in binding.loops.values():
-        for inner in loop.bindings.values():
-            inner.first = joined(inner, inner.first, crew)
-            inner.instructions = joined(inner, inner.instructions, crew)
         loop.link()
 
 
-def joined(binding: Binding, instructions: Iterable[Instruction], crew: Crew) -> list[Instruction]:
+def joined(binding: Binding, crew: Crew) -> list[Instruction]:
     """The instructions with loops for those that follow each other."""
     places = {equation: i for i, equation in enumerate(binding.plan.equations)}
     uses = last_uses(binding.plan)
@@ -84,7 +82,7 @@ def joined(binding: Binding, instructions: Iterable[Instruction], crew: Crew) ->
         return ids[0] - ids[1]
 
     updates, labels = Updates(crew), Labels(binding)
-    groups = itertools.groupby(instructions, lambda pair: pair[0])
+    groups = itertools.groupby(binding.instructions, lambda pair: pair[0])
     items = [
         item for equation, group in groups
         for item in _items(binding, equation, [call for _, call in group], updates, labels)

@@ -10,7 +10,7 @@ from ..autodiff.guards import Slot
 from ..autodiff.rules.table import revision
 from ..autodiff.tape import changes, mode
 from ..recording.equations import Variable
-from ..watch.objects import MISSING, array_state, is_same
+from ..watch.objects import MISSING, is_same
 from ..watch.reads import Read
 from ..watch.walk import Walk, Watch
 from .capture import Capture
@@ -33,16 +33,14 @@ class Guards:
     def __init__(self, walk: Walk, capture: Capture, specs: Any) -> None:
         self.specs = specs if mode.recording else None
         given = [v for v in capture.variables if v.kind in ("memory", "state")]
-        self.sources = [(v.source, v.source._node, v) for v in given]
-        placed = dict.fromkeys(v.source for v in given if v.kind == "memory")
-        self.placed = list(placed)
-        self.tensors = [*(t for t in walk.tensors if t not in placed), *placed]
+        self.given = given
+        self.placed = list(dict.fromkeys(v.source for v in given if v.kind == "memory"))
+        self.tensors = list(dict.fromkeys([*walk.tensors, *(v.source for v in given)]))
         self.reached = {*map(id, walk.tensors)}  # not what the step makes itself
         self.entries = [v for v in capture.variables if v.kind == "entry"]
         self.empty = [t for t, before in capture.tensors.items() if before is False]
         self.gradients = bool(self.empty or self.entries)  # whether it matters which are there
-        self.watched = [*walk.arrays, *capture.watched]
-        self.watches = [*walk.watches, END]
+        self.watches = [*walk.watches, *capture.watches, END]
         self._gets = [watch.get for watch in self.watches], [watch.of for watch in self.watches]
         self.became = [(tensor, tensor._sharers()) for tensor in capture.became]
         self.bind()
@@ -68,17 +66,13 @@ class Guards:
             return False
         if self.became and self.is_lent():
             return False
-        fit = not self.gradients or self._gradients_fit()
-        return fit and not (self.watched and self.written())
+        return not self.gradients or self._gradients_fit()
 
     def hold(self) -> bool:
         """Whether all that the step read is the same; ``is_bound`` says this of its memory."""
-        if self.moved() or not self._gradients_fit():
+        if self.changed() or not self._gradients_fit():
             return False
-        return all(
-            tensor._node is node and alike(tensor._array, variable)
-            for tensor, node, variable in self.sources
-        )
+        return all(alike(variable.source._array, variable) for variable in self.given)
 
     def is_lent(self) -> bool:
         """Whether somebody holds an array that eager mode would write to, and a replay replaces."""
@@ -90,10 +84,6 @@ class Guards:
         if bound:
             self.bind()  # other objects with equal numbers
         return bound
-
-    def moved(self) -> tuple[Read, Any] | None:
-        """What is not as it was of all that the step reads, arrays included."""
-        return self.changed() or self.written()
 
     def changed(self) -> tuple[Read, Any] | None:
         """What the step reads and finds changed, if anything, and what it is now."""
@@ -123,11 +113,6 @@ class Guards:
         if self.empty and any(getattr(t, "_grad", None) is not None for t in self.empty):
             return False
         return not self.entries or all(map(_is_there, self.entries))
-
-    def written(self) -> tuple[Read, Any] | None:
-        """An array that somebody may still have, and has written to, if there is one."""
-        found = (read for array, content, read in self.watched if array_state(array) != content)
-        return next(((read, None) for read in found), None)
 
 
 def _is_there(entry: Variable) -> bool:

@@ -8,7 +8,6 @@ and its result is copied.
 
 import contextlib
 import contextvars
-import itertools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -61,35 +60,19 @@ class Cells:
             values[place] = fn(values[source])
 
 
-def quieted(
-    instructions: Sequence[tuple[Equation, Callable[[], Any]]],
-) -> tuple[list[Callable[[], Any]], list[Equation]]:
-    """The calls, those together that treat floating-point errors as NumPy did in the capture.
-
-    With the first equation of each.
-    """
-    found: list[Callable[[], Any]] = []
-    begun: list[Equation] = []
-    for errors, group in itertools.groupby(instructions, lambda pair: pair[0].errors):
-        equations, calls = map(list, zip(*group, strict=True))
-        found += calls if errors is None else [_under(errors, calls)]
-        begun += equations if errors is None else equations[:1]
-    return found, begun
-
-
-def _under(errors: dict[str, Any], calls: list[Callable[[], Any]]) -> Callable[[], None]:
-    """The calls as one, with NumPy's floating-point errors treated so.
+def quieted(instructions: Sequence[tuple[Equation, Callable[[], Any]]]) -> list[Callable[[], Any]]:
+    """The calls, each of which treats floating-point errors as NumPy did in the capture.
 
     NumPy keeps that in a context variable: entering a context takes 0.05 µs, np.errstate 0.9.
     """
-
-    def run() -> None:
-        for call in calls:
-            call()
-
-    context = contextvars.copy_context()
-    context.run(np.seterr, **errors)
-    return partial(context.run, run)
+    found: list[Callable[[], Any]] = []
+    for equation, call in instructions:
+        if equation.errors is not None:
+            context = contextvars.copy_context()
+            context.run(np.seterr, **equation.errors)
+            call = partial(context.run, call)
+        found.append(call)
+    return found
 
 
 @dataclass(frozen=True)
@@ -102,32 +85,24 @@ class Call:
 
     def bound(self, cells: Cells) -> Callable[[], Any]:
         """The call as a function of nothing: the fastest that Python has."""
+        fn, values = self.fn, cells.values
         named = {name: a.place for name, a in self.options.items() if isinstance(a, Cell)}
         if not named and not any(isinstance(a, Cell) for a in self.args):
-            return partial(self.fn, *self.args, **self.options)
+            return partial(fn, *self.args, **self.options)
         late = [i for i, a in enumerate(self.args) if isinstance(a, Cell)]
         if len(self.args) == 3 and late in ([0], [1]) and not self.options:  # 0.1 µs less
-            fn, values, (a, b, c) = self.fn, cells.values, self.args
-            at = self.args[late[0]].place
-            first = late == [0]
+            (a, b, c), at, first = self.args, self.args[late[0]].place, late == [0]
             return (lambda: fn(values[at], b, c)) if first else lambda: fn(a, values[at], c)
-        held = [a if isinstance(a, Cell) else cells.add(a) for a in self.args]
-        return _late(self.fn, [cell.place for cell in held], self.options, named, cells.values)
-
-
-def _late(
-    fn: Any, places: list[int], options: dict[str, Any], named: dict[str, int], values: list[Any]
-) -> Callable[[], Any]:
-    """A call that looks up its arguments at these places."""
-    options = {name: value for name, value in options.items() if name not in named}
-    if len(places) < 2 or named:
-        return lambda: fn(
-            *[values[place] for place in places],
-            **options,
-            **{name: values[place] for name, place in named.items()},
-        )
-    found = operator.itemgetter(*places)  # half of the time
-    return lambda: fn(*found(values), **options)
+        places = [(a if isinstance(a, Cell) else cells.add(a)).place for a in self.args]
+        options = {name: value for name, value in self.options.items() if name not in named}
+        if len(places) < 2 or named:
+            return lambda: fn(
+                *[values[place] for place in places],
+                **options,
+                **{name: values[place] for name, place in named.items()},
+            )
+        found = operator.itemgetter(*places)  # half of the time
+        return lambda: fn(*found(values), **options)
 
 
 def calls_for(

@@ -5,6 +5,7 @@ used are removed. Each result gets a buffer that no value uses which is still ne
 is not needed any more, the result takes its buffer.
 """
 
+import operator
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,8 @@ from ..recording.equations import Equation, Variable
 from ..recording.recording import Recording
 from .memory import alike, is_dense
 from .rows import blocked
+
+_size = operator.attrgetter("nbytes")
 
 
 @dataclass(eq=False)
@@ -194,10 +197,6 @@ def allocate(made: Plan) -> None:
                 continue
             if buffer not in passed_on:
                 insort(free, buffer, key=_size)
-
-
-def _size(buffer: Buffer) -> int:
-    return buffer.nbytes
 
 
 def _taken(free: list[Buffer], nbytes: int, buffers: list[Buffer]) -> Buffer:

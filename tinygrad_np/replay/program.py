@@ -1,8 +1,6 @@
 """A captured step, bound to its memory and ready to run."""
 
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import takewhile
 from operator import is_, length_hint
 from statistics import median
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
+from ..recording.equations import Equation
 from ..recording.names import give_names
 from . import show
 from .bind import Binding
@@ -19,7 +18,7 @@ from .capture import Capture
 from .fuse import fuse, has_stops
 from .guards import Guards
 from .kernels import Cell, quieted
-from .plan import Plan, allocate, plan
+from .plan import allocate, plan
 from .severed import leads_on, severed
 
 COMPUTED = np.float64(0)  # in the places of a result's Tensors
@@ -40,13 +39,10 @@ class Program:
         returned = [part for part in parts if isinstance(part, Tensor)]
         self.taken_down: Any = capture, [*map(capture.variable, returned)]
         # the captured Tensors are not kept: they may hold a graph
-        self.parts = [COMPUTED if isinstance(part, Tensor) else part for part in parts]
-        is_array = [isinstance(part, np.ndarray) for part in parts]
-        nest = zip(self.parts, is_array, strict=True)
-        self.result = rebuild(result, [COMPUTED if raw else part for part, raw in nest])
-        # by place, until another run tells: what the first run returned is the caller's by now
-        self.constants = {i: _copied(parts[i]) for i, raw in enumerate(is_array) if raw}
-        at: dict[int, int] = {}
+        self.parts: list[Any] = [COMPUTED if isinstance(p, Tensor) else p for p in parts]
+        self.result = rebuild(result, [COMPUTED] * len(parts))
+        self.copied: set[int] = set()  # the places of arrays that a step makes anew in each run
+        at: dict[int, int] = {}  # the places of what stands in several are one
         self.same = [at.setdefault(id(part), i) for i, part in enumerate(parts)]
         self.lead_on = [*map(leads_on, returned)]
         self.single = isinstance(result, Tensor)
@@ -69,27 +65,23 @@ class Program:
         self.due = 0.0
         self.fused = fused
 
-    @cached_property
-    def plan(self) -> Plan:
-        """What of the step is worth running; until that is known all captured arrays are held."""
-        capture, outputs = self.taken_down
-        self.names = give_names(capture.equations, capture.variables)
-        made = plan(capture.finished(outputs))
-        self.forget()
-        return made
-
     def forget(self) -> None:
         """Let go of what was captured: it is planned, or nobody is going to run it."""
         self.taken_down[0].close()
         self.taken_down = None
 
     def link(self) -> None:
-        """Allocate the buffers and bind every call to them."""
+        """Plan what was captured, if that is still to be done, and bind every call to buffers."""
+        if self.taken_down is not None:
+            capture, outputs = self.taken_down
+            self.names = give_names(capture.equations, capture.variables)
+            self.plan = plan(capture.finished(outputs))
+            self.forget()
         allocate(self.plan)
         self.binding = Binding(self.plan, [*self.inputs, *self.outside])
         if self.fused:
             fuse(self.binding)
-        self.calls, self.begun = quieted(self.binding.instructions)
+        self.calls = quieted(self.binding.instructions)
         self.returned = [self.binding.operand(v) for v in self.plan.outputs]
         # the commonest result, one Tensor that the step computes, without the detours
         alone = self.single and type(self.returned[0]) is np.ndarray
@@ -123,43 +115,43 @@ class Program:
             raise
         return self._results(values, plain)
 
+    def _until(self, failed: int) -> list[Equation]:
+        """The equations up to the one that a call belongs to."""
+        equations = self.plan.equations
+        return equations[: equations.index(self.binding.instructions[failed][0]) + 1]
+
     def _has_acted(self, failed: int) -> bool:
         """Whether something that lasts was done before a call, so that nothing can begin anew."""
-        place, failing = self.plan.place, self.begun[failed]
+        place = self.plan.place
         fixed = {root for root, buffer in place.items() if buffer.fixed is not None}
-        return bool(self.outside or self.became) or any(
+        has_acted = any(
             equation.kind in ("write", "effect", "deliver", "become")
             or equation.draws
             or not fixed.isdisjoint(v.root for v in equation.results)  # a gradient may be there
-            for equation in takewhile(lambda e: e is not failing, self.plan.equations)
+            for equation in self._until(failed)[:-1]
         )
+        return has_acted or bool(self.outside or self.became)
 
     def _clear(self, failed: int) -> None:
         """After an error in a call, take gradients away that eager mode would not have any more."""
-        last = self.begun[failed]
         gone: dict[Tensor, None] = {}
-        for equation in self.plan.equations:
+        for equation in self._until(failed):
             gone |= dict.fromkeys(equation.clears)
-            if equation is last:
-                break
             if equation.kind == "deliver":
                 gone.pop(equation.options["tensor"], None)
         for tensor in gone:
             tensor._grad = None
 
     def settle(self, result: Any) -> None:
-        """Let replays return the arrays that another run returned, too; of others, copies.
+        """Let replays return the arrays that two runs returned; copies of those made anew.
 
-        A step makes the others anew in each run. ``result`` is what the other run returned.
+        ``result`` is what the second run returned.
         """
-        for i, now in enumerate(leaves(result)):
-            if i not in self.constants:
-                continue
-            was = self.parts[i]
-            if was is now or (isinstance(now, np.ndarray) and np.may_share_memory(was, now)):
-                del self.constants[i]
-            else:
-                self.parts[i] = self.constants[i]
+        for i, (was, now) in enumerate(zip(self.parts, leaves(result), strict=False)):
+            both = isinstance(was, np.ndarray) and isinstance(now, np.ndarray)
+            if both and was is not now and not np.may_share_memory(was, now):
+                self.parts[i] = _copied(now)
+                self.copied.add(i)
 
     __repr__ = show.table
     _repr_html_ = show.as_html
@@ -199,12 +191,10 @@ class Program:
                 array = (values[found.place] if isinstance(found, Cell) else found).copy("K")
                 make = severed if leads else Tensor._owning
                 made.append(array if plain else make(array))
-        if self.single:
-            return made[0]
-        found = iter(made)
-        parts = [next(found) if v is COMPUTED else v for v in self.parts]
-        for i, array in self.constants.items():
-            parts[i] = _copied(array)
+        computed = iter(made)
+        parts = [next(computed) if part is COMPUTED else part for part in self.parts]
+        for i in self.copied:
+            parts[i] = _copied(parts[i])
         return rebuild(self.result, [parts[i] for i in self.same])
 
 

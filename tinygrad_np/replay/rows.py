@@ -32,30 +32,25 @@ class RowLoop:
         self.rowed = [v for v in read if v.kind == "input" and _has_rows(v, blocks[-1].stop)]
         self.reads = [v for v in read if v not in self.rowed]
 
+    def cut(self, size: int) -> tuple[list[Equation], list[Variable], dict[Equation, Variable]]:
+        """The equations on the rows of one block, and what stands for the inputs there.
 
-class Block:
-    """The equations for one block: as those of the loop, on fewer rows.
-
-    ``rowed`` stand for the inputs; ``sums`` gives the equations whose result is to be added to one
-    of the whole.
-    """
-
-    def __init__(self, loop: RowLoop, size: int) -> None:
-        rows = loop.blocks[-1].stop
-        self.rowed = [_cut(v, size) for v in loop.rowed]
-        names: dict[Variable, Variable] = dict(zip(loop.rowed, self.rowed, strict=True))
-        self.equations: list[Equation] = []
-        self.sums: dict[Equation, Variable] = {}
-        for equation in loop.equations:
+        With the equations whose result is to be added to a sum of the whole.
+        """
+        rows, equations = self.blocks[-1].stop, []
+        rowed = [_cut(v, size) for v in self.rowed]
+        names: dict[Variable, Variable] = dict(zip(self.rowed, rowed, strict=True))
+        totals: dict[Equation, Variable] = {}
+        for equation in self.equations:
+            adds = is_sum(equation)
             for result in equation.results:
-                by_row = _has_rows(result, rows) and not is_sum(equation)
-                names[result] = _cut(result, size if by_row else None)
+                names[result] = _cut(result, size if _has_rows(result, rows) and not adds else None)
                 if result.view_of is not None:
                     names[result].view_of = names.get(result.view_of, result.view_of)
-            inner = equation.renamed(names, [names[result] for result in equation.results])
-            self.equations.append(inner)
-            if is_sum(equation):
-                self.sums[inner] = equation.results[0]
+            equations.append(equation.renamed(names, [names[v] for v in equation.results]))
+            if adds:
+                totals[equations[-1]] = equation.results[0]
+        return equations, rowed, totals
 
 
 def _cut(variable: Variable, size: int | None) -> Variable:

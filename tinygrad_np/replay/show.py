@@ -58,12 +58,9 @@ def _summary(program: "Program", found: list[Row]) -> list[str]:
 
 def joined(program: "Program") -> dict[Equation, Equation]:
     """Equations whose calls, or some of them, are part of the loop of another equation."""
-    bindings = [program.binding]
-    for loop in program.binding.loops.values():
-        bindings.append(next(iter(loop.bindings.values())))
     return {
         joined: owner
-        for binding in bindings
+        for binding in program.binding.nested()
         for owner, call in binding.instructions
         for joined in getattr(call, "owners", [])
         if joined is not owner

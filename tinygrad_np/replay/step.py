@@ -119,23 +119,15 @@ class Replay:
         program = None if local.doubted else local.last
         if program is None or not mode.ordinary or program.runs >= program.due:
             return self._run(args, named, plain)
-        if program.guards.gradients:
-            with EXCLUSIVE:  # others who add to them wait
-                return self._replayed(program, args, named, plain)
-        return self._replayed(program, args, named, plain)
-
-    def _replayed(
-        self, program: Program, args: tuple[Any, ...], named: dict[str, Any], plain: bool
-    ) -> Any:
-        """Run the program that ran last, or go the long way."""
         given = (*args, *named.values()) if named else args
-        if program.named != [*named] or not program.guards.are_met(given):
-            return self._run(args, named, plain)
-        try:
-            return program.run(given, plain)
-        except Untouched:
-            pass
-        return self._as_written(Given(args, named), [])  # which may catch what a call raised
+        with EXCLUSIVE if program.guards.gradients else UNSHARED:  # others who add to them wait
+            if program.named != [*named] or not program.guards.are_met(given):
+                return self._run(args, named, plain)
+            try:
+                return program.run(given, plain)
+            except Untouched:
+                pass
+            return self._as_written(Given(args, named), [])  # which may catch what a call raised
 
     def __repr__(self) -> str:
         found = [program for each in self._local.programs.values() for program in each]
@@ -208,7 +200,7 @@ class Replay:
                 return self._as_written(given, [])
             self._local.in_vain += 1
             # it may not run for gradients that are there, or not: so its guards tell
-            told = [program for program in programs[-1:] if program.guards.moved() is None]
+            told = [program for program in programs[-1:] if program.guards.changed() is None]
             program, result = self._captured(given)
             for last in told:
                 compare_state(last)
@@ -277,9 +269,9 @@ class Replay:
         walk = Walk(capture.reads, [self.fn, *given.others()])
         capture.settle(walk.seen)
         filled = detached(result, capture)  # the values now: a plan may merge two variables
-        if walk.unseen is not None:
+        if (unseen := capture.reads.unseen) is not None:
             local = self._local  # the first time may be for something lasting, as an import
-            local.why = walk.unseen if given.key in local.unseen else None
+            local.why = unseen if given.key in local.unseen else None
             local.unseen.add(given.key)
             capture.close()
             return None, filled
@@ -346,7 +338,7 @@ class Replay:
         if quick:
             result = given.passed_to(self.fn, map(argument, given.inputs))
             wrong = difference(program, ours, outcome(program, result, copied=False))
-            if not wrong and program.guards.moved() is None:
+            if not wrong and program.guards.changed() is None:
                 return detached(result)
             before.restore()
         del before  # with its copies

@@ -14,7 +14,7 @@ from ..autodiff.guards import Slot, fingerprint
 from ..autodiff.nests import leaves
 from ..autodiff.tensor import Tensor
 from ..errors import ReplayError
-from ..recording.equations import Equation, Variable
+from ..recording.equations import Variable
 from ..recording.lines import users_line
 from ..recording.recorder import spelled
 from ..watch.kept import Kept
@@ -45,29 +45,31 @@ class Line(NamedTuple):
     fixed: list[tuple[Any, Any]]
 
 
-class Content(NamedTuple):
-    """The bits of an array that is a constant."""
+class Operand(NamedTuple):
+    """What an operation got: the same again where the ``key`` is equal.
 
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    bits: Any
+    ``told`` is what errors call it; of a constant array the key has the bits. ``source`` is the id
+    of its Tensor from outside, if it has one.
+    """
 
-    def __str__(self) -> str:
-        if self.dtype.hasobject or math.prod(self.shape) >= 100:
-            digest = hashlib.sha256(repr(self.bits).encode()).hexdigest()[:12]
-            return f"an array {self.shape} of {self.dtype} with SHA-256 {digest}"
-        return repr(np.frombuffer(self.bits, self.dtype).reshape(self.shape))
-
-
-class Which(NamedTuple):
-    """A variable, known by its number and its Tensor from outside, if it has one."""
-
-    number: int
-    source: int
-    told: str
+    key: Any
+    told: str = ""
+    source: int = 0
 
     def __str__(self) -> str:
-        return self.told
+        if self.told:
+            text = re.sub(r" at 0x\w+", "", self.told)  # a place in memory
+            return text if text == self.told else f"a new {text}"
+        shape, dtype, bits = self.key
+        if dtype.hasobject or math.prod(shape) >= 100:
+            digest = hashlib.sha256(repr(bits).encode()).hexdigest()[:12]
+            return f"an array {shape} of {dtype} with SHA-256 {digest}"
+        return repr(np.frombuffer(bits, dtype).reshape(shape))
+
+    def is_as(self, other: "Operand", reached: set[int]) -> bool:
+        """Whether this is the same; which Tensor it is counts where others can get at it."""
+        sources = {self.source, other.source}
+        return self.key == other.key and (len(sources) == 1 or reached.isdisjoint(sources))
 
 
 class State:
@@ -99,9 +101,9 @@ class State:
 
 def compare_state(program: Program) -> None:
     """Raise ReplayError if the step has changed what it reads outside."""
-    if (moved := program.guards.moved()) is None:
+    if (changed := program.guards.changed()) is None:
         return
-    (name, place), now = moved
+    (name, place), now = changed
     remedy = (
         "change it outside the step (in fit: count in a callback's on_step), or keep it in a "
         "Tensor and write t[...] = v"
@@ -126,13 +128,13 @@ def compare_runs(program: Program, second: Sequence[Line]) -> None:
                 f"step as a number or a word, or choose with np.where. {PLAIN}"
             )
         for (place, old), (_, new) in zip(was.fixed, now.fixed, strict=True):
-            if not _is_same(old, new, program.guards.reached):
-                got = "another" if str(new) == str(old) else old
+            if not new.is_as(old, program.guards.reached):
+                got = "another" if new.told == old.told and new.told else old
                 remedy = (
                     "Pass it to the step as an argument (an array, np.float32(value)); draw noise "
                     "with tg.random."
                 )
-                if str(new).startswith("Generator("):
+                if new.told.startswith("Generator("):
                     remedy = (
                         "Make the generator once, outside the step: one made within it draws the "
                         "same numbers each time."
@@ -142,15 +144,6 @@ def compare_runs(program: Program, second: Sequence[Line]) -> None:
                     f"in the first run of the step it got {got}, which a replay would use again. "
                     f"{remedy} {PLAIN}"
                 )
-
-
-def _is_same(old: Any, new: Any, reached: set[int]) -> bool:
-    """Whether an operand is what it was; which Tensor it is counts where others can get at it."""
-    if isinstance(old, Which) and isinstance(new, Which):
-        sources = {old.source, new.source}
-        is_one = len(sources) == 1 or reached.isdisjoint(sources)
-        return is_one and (old.number, old.told) == (new.number, new.told)
-    return bool(old == new)
 
 
 def outcome(program: Program, returned: Any, copied: bool) -> Outcome:
@@ -223,40 +216,23 @@ def described(capture: Capture, result: Any) -> list[Line]:
     """What a step did, before any of it is simplified, and what it returned."""
     made = []
     for e in capture.equations:
-        given = [*enumerate(e.operands), *e.options.items()]
-        made.append(Line(_kind(e), spelled(e.rule) if e.rule else e.name, e.line, _fixed(given)))
+        fn = e.rule.fn if e.rule else e.fn
+        fixed = [(k, _operand(v)) for k, v in (*enumerate(e.operands), *e.options.items())]
+        kind = e.kind, fn, len(e.operands), tuple(e.options)
+        made.append(Line(kind, spelled(e.rule) if e.rule else e.name, e.line, fixed))
     parts = [capture.variable(p) if isinstance(p, Tensor) else p for p in leaves(result)]
-    given = [(i, p) for i, p in enumerate(parts) if isinstance(p, Variable) or is_plain(p)]
-    places = [i for i, _ in given]
-    return [*made, Line(("return", places), "", users_line(), _fixed(given))]
+    fixed = [
+        (i, _operand(p)) for i, p in enumerate(parts) if isinstance(p, Variable) or is_plain(p)
+    ]
+    return [*made, Line(("return", [i for i, _ in fixed]), "", users_line(), fixed)]
 
 
-def _kind(equation: Equation) -> Any:
-    fn = equation.rule.fn if equation.rule else equation.fn
-    return equation.kind, fn, len(equation.operands), tuple(equation.options)
-
-
-class Told(str):
-    """What ``repr`` tells; a message leaves a place in memory out."""
-
-    __slots__ = ()
-
-    def __format__(self, _spec: str) -> str:
-        text = re.sub(r" at 0x\w+", "", self)
-        return text if text == self else f"a new {text}"
-
-
-def _fixed(given: Sequence[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    found: list[tuple[Any, Any]] = []
-    for place, value in given:
-        if isinstance(value, Tensor):
-            found.append((place, f"a Tensor {value.shape}"))
-        elif not isinstance(value, Variable):
-            found.append((place, Told(repr(value))))
-        elif value.kind == "constant" and value.array is not None:
-            found.append((place, Content(value.dtype, value.shape, fingerprint(value.array))))
-        else:
-            what = f"{KINDS[value.kind]} of shape {value.shape} and dtype {value.dtype}"
-            source = id(value.source) if isinstance(value.source, Tensor) else 0
-            found.append((place, Which(value.number, source, what)))
-    return found
+def _operand(value: Any) -> Operand:
+    if not isinstance(value, Variable):
+        told = f"a Tensor {value.shape}" if isinstance(value, Tensor) else repr(value)
+        return Operand(told, told)
+    if value.kind == "constant" and value.array is not None:
+        return Operand((value.shape, value.dtype, fingerprint(value.array)))
+    told = f"{KINDS[value.kind]} of shape {value.shape} and dtype {value.dtype}"
+    source = id(value.source) if isinstance(value.source, Tensor) else 0
+    return Operand((value.number, told), told, source)

@@ -172,11 +172,6 @@ class Reads:
             changed = [name for name in now if now[name] is not was.get(name, MISSING)]
             self.worked |= {(id(part), name) for name in changed}
 
-    def is_worked(self, value: Any, name: str) -> bool:
-        """Whether only an effect has to do with an attribute."""
-        read = name in self.attributes.places(value) or name in self.floating
-        return (id(value), name) in self.worked and not read
-
     def drawn(self, generator: Any) -> None:
         """A captured operation has drawn from a generator, as replays will."""
         self.generators[id(generator)] = generator, generator_state(generator), ""
@@ -240,11 +235,14 @@ class Reads:
         elif self.unseen is None and is_unknown(frame):
             self._miss(f"calls {frame.f_globals['__name__']}.{code.co_qualname}()", frame.f_back)
 
-    def _miss(self, what: str, frame: types.FrameType | None) -> None:
+    def miss(self, what: str, place: str) -> None:
         """Note that the step does what no guard can watch."""
-        user = users_frame(frame)
-        if self.unseen is None and user is not None:
-            self.unseen = Read(what, f"{user.f_code.co_filename}:{user.f_lineno}")
+        self.unseen = self.unseen or Read(what, place)
+
+    def _miss(self, what: str, frame: types.FrameType | None) -> None:
+        """The same of what was called in a frame, if the user's code did that."""
+        if (user := users_frame(frame)) is not None:
+            self.miss(what, f"{user.f_code.co_filename}:{user.f_lineno}")
 
     def _enter(self, frame: types.FrameType, found: Mentions) -> None:
         """Look up what a function that begins will read."""
@@ -253,6 +251,8 @@ class Reads:
         origin = whose(namespace.get("__name__"))
         for kind, root, names, line in found.chains:
             place = f"{code.co_filename}:{line}" if origin is Whose.USER else ""
+            if kind == "cell":
+                self.variables.add(code, root, place)
             if kind == "global":
                 value = self._variable(namespace, root, place)
                 if value is MISSING:  # of Python itself, or of nobody
@@ -260,18 +260,14 @@ class Reads:
             elif root in variables:
                 value = variables[root]
                 self.see(value, place)
-                if kind == "cell":
-                    self.variables.add(code, root, place)
             else:
-                if kind == "cell":
-                    self.variables.add(code, root, place)
                 self.floating.update(names)
                 continue
             value = self._follow(value, names, place)
             values.append((value, place))
             opaque = opaque or id(value) in self._opaque or is_opaque(value)
-            if place and isa(value, type) and value.__module__ in HIDING and self.unseen is None:
-                self.unseen = Read(f"uses {value.__name__}", place)
+            if place and isa(value, type) and value.__module__ in HIDING:
+                self.miss(f"uses {value.__name__}", place)
             if isa(value, (types.FunctionType, types.BuiltinFunctionType)):
                 self._reach(value, namespace, place)
         if opaque:

@@ -22,7 +22,6 @@ from .objects import (
     MISSING,
     OF_C,
     SEQUENCES,
-    SLOT,
     array_state,
     attribute,
     attributes,
@@ -62,20 +61,31 @@ class Watch(NamedTuple):
     reads: Read | Sequence[Read]
 
 
+class Steady:
+    """Gets what ``look`` makes anew each time: the same object for as long as it is equal."""
+
+    def __init__(self, look: Callable[[Any], Any]) -> None:
+        self.look = look
+        self.last: Any = MISSING
+
+    def __call__(self, of: Any) -> list[Any]:
+        if (now := self.look(of)) != self.last:
+            self.last = now
+        return [self.last]
+
+
 class Walk:
     """What a step reads that others can change, as far as it can be reached."""
 
     def __init__(self, reads: Reads, roots: Sequence[Any]) -> None:
         self.reads = reads
-        self.unseen = reads.unseen
         self.watches: list[Watch] = []
         self.tensors: dict[Tensor, None] = {}
-        self.arrays: list[tuple[np.ndarray, Any, Read]] = []
         self.seen: dict[int, Any] = {}
-        self._names: dict[int, tuple[Any, dict[str, Read]]] = {}  # in namespaces,
-        self._absent: dict[int, tuple[Any, dict[str, Read]]] = {}  # and what is not in them
+        self._names: dict[int, tuple[Any, dict[str, Read]]] = {}  # in namespaces
         # by what is got of each of them: objects
         self._each: dict[Any, dict[int, tuple[Any, Read]]] = {}
+        self._arrays: list[Watch] = []
         self._inner: set[int] = set()  # what only objects of a library's classes have
         code = getattr(roots[0], "__code__", None)
         place = f"{code.co_filename}:{code.co_firstlineno}" if code in reads.codes else ""
@@ -99,9 +109,6 @@ class Walk:
         for space, names in self._names.values():
             twice = [*names] * (2 if len(names) == 1 else 1)  # so that one comes as a tuple, too
             found.append(Watch(operator.itemgetter(*twice), space, [names[n] for n in twice]))
-        for space, names in self._absent.values():
-            get = functools.partial(map, space.get)
-            found.append(Watch(get, [*names], [*names.values()]))
         self.watches = found + self.watches
         for get, pairs in self._each.items():
             objects, of = zip(*pairs.values(), strict=True)
@@ -110,16 +117,16 @@ class Walk:
             name, place = type(generator).__name__, self.reads.generators[id(generator)][2]
             if id(generator) not in self.reads.drawing:
                 read = Read(f"the state of {name}", place)
-                self.watches.append(Watch(lambda g: [generator_state(g)], generator, read))
-            elif self.unseen is None:
-                self.unseen = Read(f"looks into a {name}, and draws from it", place)
+                self.watches.append(Watch(Steady(generator_state), generator, read))
+            else:
+                self.reads.miss(f"looks into a {name}, and draws from it", place)
         if self.reads.warns:
             read = Read("the filters of warnings", "")
             self.watches.append(Watch(lambda of: [*of.filters], warnings, read))
         if self.reads.abstract:
             read = Read("what is registered for an abstract class", "")
-            token = abc.get_cache_token
-            self.watches.append(Watch(lambda of: [sys.intern(str(of()))], token, read))
+            self.watches.append(Watch(Steady(operator.call), abc.get_cache_token, read))
+        self.watches += self._arrays  # which take longest to compare
 
     def _visit_all(self) -> None:
         while self._todo:
@@ -128,11 +135,11 @@ class Walk:
                 self.seen[id(value)] = value
                 if (
                     read.place  # layers ask only for a class
-                    and self.unseen is None
+                    and self.reads.unseen is None
                     and (is_iterator(value) or is_hidden(value, id(value) in self._inner))
                 ):
                     what = f"reads {read.name}, an object of class {type(value).__qualname__}"
-                    self.unseen = read._replace(name=what)
+                    self.reads.miss(what, read.place)
                 self._visit(value, read)
 
     def _hidden(self) -> list[Any]:
@@ -159,7 +166,7 @@ class Walk:
             self._contents(value, inside, read)
         elif isa(value, np.ndarray):
             whole = Read(f"what is in {read.name}", read.place)
-            self.arrays.append((value, array_state(value), whole))
+            self._arrays.append(Watch(Steady(array_state), value, whole))
         self._todo += [(part, read) for part in held]
         if not (held or isa(value, FIXED)) or whose(type(value).__module__) is Whose.USER:
             self._attributes(value, read)
@@ -231,21 +238,17 @@ class Walk:
             self._inner.add(id(now))
         self._todo.append((now, read))
         own = vars(value) if isa(value, types.ModuleType) else fields(value)
-        kinds = kinds_of(value)
-        kind = next((k for k in kinds if name in vars(k)), None)
-        for between in kinds[: kinds.index(kind)] if kind is not None else kinds:
-            if whose(between.__module__) is Whose.USER:  # it may get an attribute of that name
-                self._watch(len, self._space(between), read)
-        held: Any = vars(kind)[name] if kind is not None else None
-        if own is not None and name in own:
-            self._name(own, name, read)
-        elif isa(held, OF_C) and isa(value, held.__objclass__):
+        held = member(value, name)
+        if isa(held, OF_C) and isa(value, held.__objclass__):
             self._watch(functools.partial(given_by, held), value, read)
-        elif not isa(held, SLOT):
-            if own is not None:
-                self._watch(len, own, read)
-            if kind is not None and whose(kind.__module__) is Whose.USER:
-                self._name(self._space(kind), name, read)
+        kinds = [kind for kind in kinds_of(value) if whose(kind.__module__) is Whose.USER]
+        for space in (*([] if own is None else [own]), *map(self._space, kinds)):
+            if name not in space:  # it may get an attribute of that name
+                self._watch(len, space, read)
+                continue
+            self._name(space, name, read)
+            if space is not own:
+                break
 
     def _function(self, function: types.FunctionType, read: Read) -> None:
         """A function that ran: its closure, and what its parameters are by default."""
@@ -276,8 +279,10 @@ class Walk:
 
     def _name(self, space: Any, name: str, read: Read) -> None:
         """A name in a namespace, or that it is not there."""
-        names = self._names if name in space else self._absent
-        names.setdefault(id(space), (space, {}))[1][name] = read
+        if name in space:
+            self._names.setdefault(id(space), (space, {}))[1][name] = read
+        else:
+            self._watch(space.get, name, read)
 
     def _watch(self, get: Callable[[Any], Any], of: Any, read: Read) -> None:
         """What is got of an object, as of others."""
