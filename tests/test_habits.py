@@ -136,6 +136,14 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "utils": (lambda: nn.utils, "; an optimiser clips gradients"),
     "kaiming": (lambda: nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
+    "Conv3d": (lambda: nn.Conv3d, "; there is none, only those of sequences"),
+    "conv3d": (lambda: nn.functional.conv3d, "; there is none, only those of sequences"),
+    "ConvTranspose1d": (lambda: nn.ConvTranspose1d, "; use nn.ConvTranspose2d of windows"),
+    "AdaptiveMaxPool2d": (lambda: nn.AdaptiveMaxPool2d, r"; use np\.max\(x, axis=\(2, 3\), "),
+    "InstanceNorm2d": (lambda: nn.InstanceNorm2d, r"; use nn\.GroupNorm\(c, c, affine=False\)"),
+    "LazyConv2d": (lambda: nn.LazyConv2d, "; use nn.Conv2d, and say how many channels it takes"),
+    "elsewhere": (lambda: nn.functional.Conv2d, "; use tg.nn.Conv2d"),
+    "Dropout2d": (lambda: nn.Dropout2d(2), r"^Dropout2d\(p=2\)"),
     "LogSoftmax": (lambda: nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
 }  # fmt: skip
 
@@ -167,7 +175,7 @@ def test_functions_say_what_to_do_without_an_option(option: str) -> None:
 @pytest.mark.parametrize("case", CALLS)
 def test_what_was_called_is_named_with_the_remedy(case: str) -> None:
     call, message = CALLS[case]
-    with pytest.raises((TypeError, AttributeError), match=message):
+    with pytest.raises((TypeError, AttributeError, ValueError), match=message):
         call()
 
 

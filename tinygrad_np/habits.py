@@ -14,6 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _BATCHES = "tg.data.batches(x, y, batch_size=64, seed=0)"
 _FIT = f"the call is tg.training.fit(model, {_BATCHES}, optimiser, epochs=5)"
 _CPU = "leave it out: all runs on the CPU, in main memory"
+_NO_VOLUMES = "there is none, only those of sequences (1d) and of images (2d)"
+_LARGEST = "use np.max(x, axis=(2, 3), keepdims=True) for one number a channel, else {}"
 _NUMPY = {
     **dict.fromkeys(["dim", "dims"], "use axis=, as in NumPy"),
     "keepdim": "use keepdims=, as in NumPy",
@@ -67,8 +69,24 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling2D": "use nn.MaxPool2d",
         "BatchNormalization": "use nn.BatchNorm1d or nn.BatchNorm2d",
         "Model": "use nn.Module",
+        **{f"Lazy{name}": f"use nn.{name}, and say how many {what} it takes" for name, what in (
+            ("Linear", "features"), ("Conv1d", "channels"), ("Conv2d", "channels"),
+            ("ConvTranspose2d", "channels"), ("BatchNorm1d", "features"),
+            ("BatchNorm2d", "features"))},
+        **dict.fromkeys(["InstanceNorm1d", "InstanceNorm2d"],
+            "use nn.GroupNorm(c, c, affine=False) for c channels"),
+        "Conv3d": _NO_VOLUMES,
+        "ConvTranspose1d": "use nn.ConvTranspose2d of windows (1, k), on x[:, :, None]",
+        "AdaptiveMaxPool2d": _LARGEST.format("nn.MaxPool2d"),
         "LogSoftmax": "use the function nn.functional.log_softmax",
         "utils": "an optimiser clips gradients, as in SGD(params, lr=0.1, clip_norm=1.0)",
+    },
+    "tinygrad_np.nn.functional": {
+        "conv3d": _NO_VOLUMES,
+        "conv_transpose1d": "use nn.functional.conv_transpose2d of windows (1, k), on "
+        "x[:, :, None]",
+        "instance_norm": "use nn.functional.group_norm(x, c) for c channels",
+        "adaptive_max_pool2d": _LARGEST.format("nn.functional.max_pool2d"),
     },
     "tinygrad_np.nn.init": {
         name: f"a layer takes the function itself, as in nn.Linear(4, 2, initial=nn.init.{known})"

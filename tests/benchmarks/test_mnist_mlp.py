@@ -572,7 +572,7 @@ def test_control_c_leaves_results_and_resume_goes_on(
         assert job(*given) == 130
     printed = capsys.readouterr()
     assert printed.err == "interrupted in epoch 3 of 4; --resume continues from there.\n"
-    assert " 3/4 " in printed.out
+    assert " 3/4 interrupted " in printed.out
     assert printed.out.splitlines()[2].startswith(DEFAULT)
     [reached] = json.loads((tmp_path / "r.json").read_text())
     assert [epoch["epoch"] for epoch in reached["history"]] == [1, 2, 3]

@@ -128,7 +128,7 @@ def test_absent_fashion_says_three_ways_to_get_it(nowhere: Path) -> None:
     assert f"{nowhere / 'debian'}, {nowhere / 'cache'}/tinygrad_np/fashion-mnist" in message
     assert message.endswith(
         "install Debian's dataset-fashion-mnist, set TINYGRAD_NP_DATA to a folder that holds "
-        "them, or call fashion_mnist(download=True)"
+        "them, or fetch them in Python with tinygrad_np.data.fashion_mnist(download=True)"
     )
     assert not (nowhere / "cache").exists()
 

@@ -43,7 +43,23 @@ WRONG: list[tuple[str, Call, Any, list[str], Any]] = [
     ("one grey image", conv, GREY[0], ["x[None, None]"], GREY[0][None, None]),
     ("rows of pixels", conv, ROWS, ["x.reshape(len(x), 1, 8, 8)"], ROWS.reshape(5, 1, 8, 8)),
     ("rows of colours", colour, IMAGES.reshape(5, -1), ["x.reshape(len(x), 3, 8, 8)"], IMAGES),
-    ("too many channels", conv, IMAGES, ["x of shape (5, 3, 8, 8), weight (2, 1, 3, 3)"], None),
+    ("too many channels", conv, IMAGES, ["x of shape (5, 3, 8, 8), weight (2, 1, 3, 3)",
+     "; make in_channels 3, or give x of 1 channel."], IMAGES[:, :1]),
+    ("transpose of other channels", nn.ConvTranspose2d(4, 2, 3, seed=0), IMAGES,
+     ["; make in_channels 3"], None),
+    ("a bias of another size", lambda b: F.conv2d(GREY[:, None], conv.weight.numpy(), b),
+     np.ones(5, np.float32), ["; give a bias of shape (2,)"], np.ones(2, np.float32)),
+    ("images for sequences", nn.Conv1d(3, 2, 3, seed=0), IMAGES,
+     ["; conv2d and Conv2d are for images"], None),
+    ("sequences of other channels", nn.Conv1d(5, 2, 3, seed=0), DEEP,
+     ["; make in_channels 4, or give x of 5 channels"], None),
+    ("norm of other channels", nn.BatchNorm2d(4), IMAGES,
+     ["BatchNorm2d: x of shape (5, 3, 8, 8); expected (n, 4, h, w); make num_features 3"], None),
+    ("norm of other features", nn.BatchNorm1d(4), LOGITS, ["; make num_features 3"], None),
+    ("norm of other groups", nn.GroupNorm(2, 4), IMAGES, ["; make num_channels 3"], None),
+    ("norm of other sequences", nn.GroupNorm(2, 6), DEEP, ["; make num_channels 4"], None),
+    ("too much cut off", nn.ZeroPad2d(-5), IMAGES, ["; give widths that cut off 8 there at most"],
+     None),
     ("pool without channels", nn.MaxPool2d(2), GREY, ["max_pool2d", "x[:, None]"], GREY[:, None]),
     ("mean pool of rows", nn.AvgPool2d(2), ROWS, ["avg_pool2d", "x.reshape(len(x), 1, 8, 8)"],
      ROWS.reshape(5, 1, 8, 8)),
@@ -51,7 +67,7 @@ WRONG: list[tuple[str, Call, Any, list[str], Any]] = [
      ["images of 8×1", "x.transpose(0, 3, 1, 2)"], GREY[:, None]),
     ("norm without channels", nn.BatchNorm2d(1), GREY, ["(5, 8, 8)", "x[:, None]"], GREY[:, None]),
     ("norm of channels last", nn.BatchNorm2d(3), IMAGES.transpose(0, 2, 3, 1),
-     ["running_mean of shape (3,)", "x.transpose(0, 3, 1, 2)"], IMAGES),
+     ["expected (n, 3, h, w)", "x.transpose(0, 3, 1, 2)"], IMAGES),
     ("norm of features last", nn.BatchNorm1d(3), DEEP, ["x.transpose(0, 2, 1)"],
      DEEP.transpose(0, 2, 1)),
     ("norm of one", nn.BatchNorm1d(3), LOGITS[:1],
@@ -113,14 +129,14 @@ WRONG: list[tuple[str, Call, Any, list[str], Any]] = [
 def test_the_message_says_the_remedy_and_that_works(
     call: Call, given: Any, words: list[str], mended: Any
 ) -> None:
-    with pytest.raises((tg.ShapeError, tg.DataError, TypeError)) as caught:
+    with pytest.raises((ValueError, TypeError)) as caught:
         call(given)
     for part in words:
         assert part in str(caught.value)
     if mended is not None:
         assert np.isfinite(call(mended)).all()
     for wrong in (tg.Tensor(given),) if getattr(given, "dtype", np.dtype("O")).kind in "f" else ():
-        with pytest.raises((tg.ShapeError, tg.DataError, TypeError)) as caught:
+        with pytest.raises((ValueError, TypeError)) as caught:
             call(wrong)
         assert words[-1] in str(caught.value)
 

@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.outside import interrupted
-from tinygrad_np.run import progress, report
+from tinygrad_np.run import progress, report, train
 from tinygrad_np.run import run as runs
 from tinygrad_np.run.progress import Drawing
 from tinygrad_np.run.recipes import RECIPES
@@ -55,6 +55,10 @@ def test_ctrl_c_while_accuracies_are_measured(monkeypatch: pytest.MonkeyPatch) -
     result = runs.run(recipe, "zeros", ((x, y), (x, y)))
     assert result.history.stopped == "interrupted"
     assert result.test_accuracy == 0.1
+    for finished in (True, False):  # the last epoch, or broken off
+        result.history[-1].finished = finished
+        assert f" {finished:d}/1 interrupted " in train.table([[result]])
+        assert ("epochs", f"{finished:d} of 1, interrupted") in report.headline(result)
 
 
 def test_parts_after_ctrl_c_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -302,6 +302,17 @@ def test_messages_name_the_options_of_the_command_line(
         assert not [word for word in ("classes=", "size=", " label=") if word in message]
 
 
+def test_predict_says_what_the_file_may_say(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "odd.csv"
+    np.savetxt(file, np.arange(160).reshape(2, 80), "%d", delimiter=",")
+    assert door.main(["predict", str(trained), str(file)]) == 2
+    message = capsys.readouterr().err
+    assert "; call the column of labels 'label' in a header" in message
+    assert "label=" not in message
+
+
 def test_bad_input_of_train_and_predict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.savez(tmp_path / "bare.npz", x=X[:9])
     none = str(tmp_path / "none")

@@ -122,7 +122,8 @@ def fashion_mnist(folder: StrPath | None = None, download: bool = False) -> Data
         raise DataError(
             f"Fashion-MNIST: found no complete set of files in {', '.join(map(str, places))}, "
             f"expected {_NAMES[0]} and three more; install Debian's dataset-fashion-mnist, set "
-            "TINYGRAD_NP_DATA to a folder that holds them, or call fashion_mnist(download=True)"
+            "TINYGRAD_NP_DATA to a folder that holds them, or fetch them in Python with "
+            "tinygrad_np.data.fashion_mnist(download=True)"
         )
     return _copied(_verified(home, _FASHION_SHA256))
 

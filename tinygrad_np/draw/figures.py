@@ -66,7 +66,7 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     figure = empty_figure(10, 4)
     left, right = figure.subplots(1, 2)
     _steps(left, runs, "step_losses", 1)
-    _steps(right, runs, "step_accuracies", 100)
+    steps = _steps(right, runs, "step_accuracies", 100)
     marker = "o" if max(map(len, runs)) <= 50 else None
     shown: tuple[list[float], list[float]] = ([], [])  # losses and accuracies
     for part, colour, name in (
@@ -85,7 +85,8 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     left.set_ylim(0, 1.25 * max(shown[0], default=1) or 1)
     low, high = min(shown[1], default=0), max(shown[1], default=100)
     room = 0.1 * (high - low) or 1
-    right.set_ylim(low - room, high + room)
+    top = max([high + room, *(steps + 0.2 * room)])  # batches of 100 % are seen, poor ones leave
+    right.set_ylim(low - room, top)
     end = max(run[-1].epoch for run in runs)
     for axes, name in ((left, "loss (cross-entropy, nats)"), (right, "accuracy (%)")):
         axes.set(xlabel="epoch", ylabel=name, xlim=(0, end * 1.02))
@@ -97,20 +98,26 @@ def curves(history: Sequence[Any], title: str = "") -> "Figure":
     return figure
 
 
-def _steps(axes: Any, runs: Sequence[Any], kind: str, scale: float) -> None:
-    """A value of every step, the mean over several runs; none where an epoch is one step."""
+def _steps(axes: Any, runs: Sequence[Any], kind: str, scale: float) -> np.ndarray:
+    """Draw a value of every step, the mean over several runs; none where an epoch is one step.
+
+    Returns those that are finite.
+    """
     places, means = [], []
     for epochs in zip(*runs, strict=False):
         steps = min(len(getattr(epoch, kind)) for epoch in epochs)
         places.append(epochs[0].epoch - 1 + np.arange(1, steps + 1) / max(steps, 1))
         means.append(scale * np.mean([getattr(e, kind)[:steps] for e in epochs], axis=0))
     if max(map(len, means)) < 2:
-        return
+        return np.empty(0)
+    values = np.concatenate(means)
     axes.plot(
-        np.concatenate(places), np.concatenate(means),
+        np.concatenate(places), values,
         color=TRAIN, alpha=0.3, linewidth=0.5,
         label="training, every step" + (", mean" if len(runs) > 1 else ""),
     )  # fmt: skip
+    finite: np.ndarray = values[np.isfinite(values)]
+    return finite
 
 
 def _band(axes: Any, places: list[Any], lines: list[Any], **style: Any) -> None:

@@ -153,7 +153,11 @@ def _fitting(
     fits = len(shape) == len(kernel) == axes + 2 and shape[1] == ins and first % groups == 0
     if not fits or channels not in (None, (outs,)):
         to_fitting = to_images if axes == 2 else to_sequences
-        remedy = to_fitting(shape, ins) if len(kernel) == axes + 2 else ""
+        remedy = ""
+        if len(kernel) == axes + 2 and first % groups == 0:
+            remedy = to_fitting(shape, ins)
+        if fits:
+            remedy = f"; give a bias of shape ({outs},)"
         raise ShapeError(
             f"{caller}: x of shape {shape}, weight {kernel}, bias {channels} and groups={groups}; "
             f"expected {EXPECTED[caller]}{remedy}."

@@ -13,7 +13,7 @@ from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
 from ..autodiff.transforms import stop_gradient
 from ..errors import ShapeError
-from ..habits import hinted
+from ..habits import hinted, lacking
 from .convolving import conv1d, conv2d, conv_transpose2d
 from .losses import (
     binary_cross_entropy,
@@ -39,6 +39,11 @@ __all__ = [
     "max_pool1d", "max_pool2d", "mse_loss", "multi_margin_loss", "nll_loss", "one_hot", "pad",
     "relu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> None:
+    raise lacking(__name__, name)
+
 
 GELUS = ("none", "tanh")
 

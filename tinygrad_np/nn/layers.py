@@ -99,8 +99,8 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, *, seed: init.Seed = None) -> None:
-        self.p = share("Dropout", "p", p)
-        self.generator = generator("Dropout", seed)
+        self.p = share(type(self).__name__, "p", p)
+        self.generator = generator(type(self).__name__, seed)
 
     def forward(self, x: Any) -> Any:
         return functional.dropout(x, self.p, self.training, self.generator)

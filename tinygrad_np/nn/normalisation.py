@@ -10,7 +10,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from . import functional
 from .module import Module
-from .operands import entered, to_images
+from .operands import entered, shape_of, to_channels, to_images
 
 
 class BatchNorm1d(Module):
@@ -52,8 +52,9 @@ class BatchNorm1d(Module):
 
     def forward(self, x: Any) -> Any:
         x = entered(type(self).__name__, x, self.running_mean)
-        if np.ndim(x) not in self.axes:
-            raise ShapeError(f"{type(self).__name__}: x of shape {np.shape(x)}; {self._wanted(x)}.")
+        shape = shape_of(x)
+        if len(shape) not in self.axes or shape[1] != self.num_features:
+            raise ShapeError(f"{type(self).__name__}: x of shape {shape}; {self._wanted(shape)}.")
         momentum: Any = self.momentum
         if self.training:
             self.num_batches_tracked[...] = self.num_batches_tracked + 1
@@ -64,9 +65,15 @@ class BatchNorm1d(Module):
             self.training, momentum, self.eps, self.group,
         )  # fmt: skip
 
-    def _wanted(self, x: Any) -> str:
-        images = "; use nn.BatchNorm2d for images (n, c, h, w)" if np.ndim(x) == 4 else ""
-        return f"expected (n, channels, ...) of two or three axes{images}"
+    def _wanted(self, shape: tuple[int, ...]) -> str:
+        features, way = self.num_features, ""
+        if len(shape) == 4:
+            way = "; use nn.BatchNorm2d for images (n, c, h, w)"
+        elif len(shape) == 3 and shape[2] == features:
+            way = "; give x.transpose(0, 2, 1) if the channels are the last axis"
+        elif len(shape) in self.axes:
+            way = to_channels(shape, features, "num_features")
+        return f"expected (n, {features}) or (n, {features}, length){way}"
 
     def extra_repr(self) -> str:
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
@@ -83,8 +90,9 @@ class BatchNorm2d(BatchNorm1d):
 
     axes = (4,)
 
-    def _wanted(self, x: Any) -> str:
-        return f"expected (n, c, h, w){to_images(np.shape(x), self.num_features)}"
+    def _wanted(self, shape: tuple[int, ...]) -> str:
+        features = self.num_features
+        return f"expected (n, {features}, h, w){to_images(shape, features, 'num_features')}"
 
 
 class LayerNorm(Module):
@@ -161,10 +169,9 @@ class GroupNorm(Module):
         x = entered("GroupNorm", x, self.weight)
         shape = np.shape(x)
         if shape[1:2] != (self.num_channels,):
-            raise ShapeError(
-                f"GroupNorm: x of shape {shape}; expected (n, {self.num_channels}, ...)"
-                f"{to_images(shape, self.num_channels)}."
-            )
+            channels, name = self.num_channels, "num_channels"
+            way = to_images(shape, channels, name) or to_channels(shape, channels, name)
+            raise ShapeError(f"GroupNorm: x of shape {shape}; expected (n, {channels}, ...){way}.")
         return functional.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:

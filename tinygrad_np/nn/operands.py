@@ -159,12 +159,17 @@ def to_features(shape: Shape, features: int) -> str:
     return ""
 
 
-def to_images(shape: Shape, channels: int | None = None) -> str:
-    """How an input becomes images (n, channels, h, w), as the end of a message."""
+def to_images(shape: Shape, channels: int | None = None, name: str = "in_channels") -> str:
+    """How an input becomes images (n, channels, h, w), as the end of a message.
+
+    Where the channels alone are others, it has the layer's argument for them, ``name``, too.
+    """
     known = (1, 3, 4) if channels is None else (channels,)
     one = channels is None or channels == 1
     if len(shape) == 4 and shape[3] in known:
         return "; give x.transpose(0, 3, 1, 2) if the channels are the last axis"
+    if len(shape) == 4 and channels is not None and channels != shape[1]:
+        return to_channels(shape, channels, name)
     if len(shape) == 3 and one:
         return "; give x[:, None] for images (n, h, w) of one channel"
     if len(shape) == 3 and shape[0] in known:
@@ -180,10 +185,21 @@ def to_images(shape: Shape, channels: int | None = None) -> str:
     return ""
 
 
+def to_channels(shape: Shape, channels: int, name: str = "in_channels") -> str:
+    """How the channels of an input and those of a layer come to be as many."""
+    if len(shape) < 2:
+        return ""
+    return f"; make {name} {shape[1]}, or give x of {channels} channel{'s' * (channels != 1)}"
+
+
 def to_sequences(shape: Shape, channels: int) -> str:
     """How an input becomes sequences (n, channels, l), as the end of a message."""
+    if len(shape) == 4:
+        return "; conv2d and Conv2d are for images (n, c, h, w)"
     if len(shape) == 3 and shape[2] == channels:
         return "; give x.transpose(0, 2, 1) if the channels are the last axis"
+    if len(shape) == 3 and shape[1] != channels:
+        return to_channels(shape, channels)
     if len(shape) == 2 and channels == 1:
         return "; give x[:, None] for sequences (n, l) of one channel"
     if len(shape) == 2 and channels == shape[0]:

@@ -67,7 +67,8 @@ def _check_frame(shape: Any, pad: Any, mode: str, axis: int, before: int, after:
     if mode == "constant":
         if min(length + before, length + after, length + before + after) < 0:
             raise ValueError(
-                f"pad: pad={pad} cuts more off axis {axis} of x of shape {shape} than it has."
+                f"pad: pad={pad} cuts more off axis {axis} of x of shape {shape} than it has; give "
+                f"widths that cut off {length} there at most."
             )
         return
     most = {"reflect": length - 1, "replicate": math.inf if length else 0}.get(mode, length)

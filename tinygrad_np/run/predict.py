@@ -3,6 +3,7 @@
 import argparse
 import csv
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ WEIGHTS is the weights.npz of a run of `python -m tinygrad_np train`, or the fol
 FILE is a photo or drawing (the digits on it are found and cut out), a folder of them, or any file
 that `train --data` takes: CSV, IDX, npz, mat, Parquet, with labels or without.
 """
+_CALLED = "call the column of labels 'label' in a header"
 SHOWN = 40  # rows of the table, and pictures of a figure
 
 
@@ -75,7 +77,10 @@ def pictures(path: Path, described: Description, as_it_is: bool = False) -> Sour
         raise DataError(
             f"{path}: found no photo or drawing, which alone --as-is is for; leave it out"
         )
-    source = load_pictures(path, described.shape, described.classes)
+    try:
+        source = load_pictures(path, described.shape, described.classes)
+    except DataError as error:
+        raise DataError(_in_file(str(error))) from error
     if not len(source.images):
         raise DataError(f"{path}: found no picture, expected at least one; give another file")
     if source.images.shape[1:] != described.shape:
@@ -86,6 +91,12 @@ def pictures(path: Path, described: Description, as_it_is: bool = False) -> Sour
             "them, or train on pictures of this size with `train --data`"
         )
     return source
+
+
+def _in_file(message: str) -> str:
+    """A message of `load` with what the file may say in place of the argument for labels."""
+    message = re.sub("name the column of (the )?labels with label=", _CALLED, message)
+    return message.replace("label= names another", f"or {_CALLED}")
 
 
 def scaled(images: np.ndarray, described: Description) -> np.ndarray:
@@ -213,7 +224,7 @@ def run(given: argparse.Namespace) -> int:
         warnings.simplefilter("always", DataWarning)
         found = [guesses(model, described, path, given.as_is) for path in given.files]
     for warning in said:
-        note(warning.message)
+        note(_in_file(str(warning.message)))
     if given.csv is not None:  # before the table, whose reader may stop reading
         write(given.csv, submission(found, described.classes))
     print(table(found, described.classes))

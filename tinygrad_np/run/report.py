@@ -162,7 +162,7 @@ def headline(result: Result) -> list[tuple[str, str]]:
         ("training accuracy", f"{100 * result.train_accuracy:.2f} %"),
         ("test loss", f"{result.test_loss:.4f} nats"),
         ("parameters", f"{sum(p.size for p in result.model.parameters()):,}"),
-        ("epochs", f"{len(result.history)} of {result.recipe.epochs}, {result.history.stopped}"),
+        ("epochs", f"{result.passes()} of {result.recipe.epochs}, {result.history.stopped}"),
         ("training took", f"{result.train_seconds:.2f} s"),
     ]
     if result.reported is not None:

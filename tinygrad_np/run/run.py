@@ -79,6 +79,10 @@ class Result:
         """What the reference project reports on this data set."""
         return self.recipe.reported_accuracy(self.dataset)
 
+    def passes(self) -> int:
+        """How many whole epochs were trained."""
+        return sum(epoch.finished for epoch in self.history)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "recipe": self.recipe.name,

@@ -235,7 +235,7 @@ def _sizes(text: str) -> tuple[int, ...]:
 def table(results: Iterable[list[Result]]) -> str:
     """One line for each recipe and data set: mean (± standard deviation) over the seeds.
 
-    Of a training that ended early its epochs are told as "2/6".
+    Of a training that ended early it is told how: "2/6 interrupted" has trained two whole epochs.
     """
     rows: list[tuple[str, ...]] = [
         ("recipe", "data", "network", "epochs", "seconds", "train %", "validation %", "test %",
@@ -245,7 +245,7 @@ def table(results: Iterable[list[Result]]) -> str:
         first, last = group[0], group[-1]
         epochs = str(first.recipe.epochs)
         if last.history.stopped != "finished":
-            epochs = f"{len(last.history)}/{epochs}"
+            epochs = f"{last.passes()}/{epochs} {last.history.stopped}"
         reported = "none"
         if first.reported is not None:
             verdict = "reached" if min(r.judged for r in group) >= first.reported else "MISSED"
