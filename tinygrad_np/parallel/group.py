@@ -14,7 +14,7 @@ from ..autodiff.primitives import neural, primitive
 from ..autodiff.rules import defvjp
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..errors import DataError
+from ..errors import DataError, ShapeError
 from ..nn.module import Module
 from ..nn.normalisation import BatchNorm1d
 from ..optim.pack import Pack, working
@@ -123,7 +123,7 @@ class Group:
         try:
             yield
         finally:
-            self._is_open = False
+            self._is_open, self._copies = False, 1
             for generator, state in zip(own, states, strict=True):
                 generator.bit_generator.state = state
 
@@ -227,10 +227,13 @@ class Group:
             for layer in layers:
                 del layer.group
 
-    def moments(self, x: Any) -> tuple[Any, Any, Any]:
-        """Mean and variance of the rows (n, a) of all processes, and how many there are."""
+    def moments(self, x: Any, too_few: str) -> tuple[Any, Any, Any]:
+        """Mean and variance of the rows (n, a) of all processes, and how many there are.
+
+        Raises ShapeError, with the words ``too_few``, in all processes where that is one row.
+        """
         count = np.full(1, len(x), x.dtype)
-        sums = everywhere(np.concatenate([neural.row_sum(x), count]), self)
+        sums = everywhere(np.concatenate([neural.row_sum(x), count]), self, too_few)
         mean, count = sums[:-1] / sums[-1], sums[-1]
         centred = x - mean
         return mean, everywhere(neural.row_sum(centred * centred), self) / count, count
@@ -295,10 +298,17 @@ def _world() -> Any:
 
 
 @primitive
-def everywhere(x: Any, group: Group) -> Any:
-    """``x``, a sum over rows, added up over all processes of a group."""
-    return group.rows_total(x)
+def everywhere(x: Any, group: Group, too_few: str = "") -> Any:
+    """``x``, a sum over rows, added up over all processes of a group.
+
+    With ``too_few`` the last number is how many rows there are; fewer than two are refused with
+    these words, also where a replay finds them.
+    """
+    joined = group.rows_total(x)
+    if too_few and joined[-1] < 2:
+        raise ShapeError(too_few)
+    return joined
 
 
 # each process has the sum, and a loss of its own: the cotangents of all of them add up
-defvjp(everywhere, lambda g, _out, _x, group: everywhere(g, group))
+defvjp(everywhere, lambda g, _out, _x, group, too_few="": everywhere(g, group))

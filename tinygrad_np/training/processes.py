@@ -113,15 +113,17 @@ def align(run: Run) -> None:
         {
             "the first batch": first,
             "the number of batches": run.steps_per_epoch(),
-            "the number of epochs": [run.epochs, len(run.history), run.done],
+            "the number of epochs": run.epochs,
+            "the number of epochs before": len(run.history),
+            "the number of steps before": run.done,
             "the validation data": 0 if run.validation is None else _checksum(run.validation),
             **whole_state(run),
         }
     )
 
 
-def _checksum(nest: Any) -> list[int]:
-    return [checksum(np.asarray(array)) for array in arrays(list(nest))]
+def _checksum(nest: Any) -> int:
+    return checksum([checksum(np.asarray(array)) for array in arrays(list(nest))])
 
 
 def validated(run: Run, judge: Judge) -> tuple[float, float, dict[str, float]]:
