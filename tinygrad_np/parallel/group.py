@@ -311,4 +311,4 @@ def everywhere(x: Any, group: Group, too_few: str = "") -> Any:
 
 
 # each process has the sum, and a loss of its own: the cotangents of all of them add up
-defvjp(everywhere, lambda g, _out, _x, group, too_few="": everywhere(g, group))
+defvjp(everywhere, lambda g, _out, _x, group, _too_few="": everywhere(g, group))

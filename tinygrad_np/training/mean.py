@@ -45,9 +45,9 @@ def check_mean(loss: Loss, outputs: Any, y: Any) -> None:
                     f"fit(group=..., loss={shown(loss)}): it is not a mean over rows: it is "
                     f"{found[0]:.6g} for {count} rows, but the mean of what it is for the first "
                     f"{first} and for the others is {found[1]:.6g}, so several processes would "
-                    "not train as one does. Return a mean over all rows, such as np.mean(weight[y] "
-                    "* cross_entropy(outputs, y, reduction='none')) for weights of classes, or "
-                    "train with one process."
+                    "not train as one does. Return a mean over all rows, such as np.mean("
+                    "cross_entropy(outputs, y, weight=w, reduction='none')) for weights, and so "
+                    "for ignored labels, or train with one process."
                 )
 
 

@@ -44,6 +44,12 @@ def share(pair: tuple[Any, Any], batch: Any, group: Group) -> Any:
     """This process's rows of a batch, or the batch itself if it is that already."""
     if isinstance(batch, Share):
         return batch
+    if not are_paired(*pair):
+        lengths = ", ".join(str(len(array)) for nest in pair for array in arrays(nest))
+        raise DataError(
+            f"fit(group=...): the arrays of a batch have {lengths} rows, and each process takes "
+            "its rows of all of them; give arrays with one row for each example."
+        )
     count = rows(*pair)
     which = share_of(count, group.rank, group.size)
     x, y = (part(nest, which) for nest in pair)
