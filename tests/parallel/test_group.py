@@ -338,7 +338,7 @@ MEANS: list[tuple[str, Any]] = [
     ("weights by row", lambda o, y: np.mean(F.cross_entropy(o, y, weight=COSTS, reduction="none"))),
     ("ignored rows", lambda o, y: np.mean(F.cross_entropy(o, y, ignore_index=2, reduction="none"))),
     ("no ignored label", lambda o, y: F.cross_entropy(o, y, ignore_index=-1)),
-    ("hinge", lambda o, y: F.hinge_loss(o, y, weight=COSTS)),
+    ("hinge", lambda o, y: F.hinge_loss(o, y, margin=2.0)),
     ("mse", lambda o, y: F.mse_loss(o[:, 0], y)),
     ("single precision", lambda o, y: np.mean(np.square(o[:, 0] - y).astype(np.float32))),
     ("penalty of outputs", lambda o, y: F.cross_entropy(o, y) + 0.01 * np.mean(o * o)),

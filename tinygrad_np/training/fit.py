@@ -87,7 +87,8 @@ def fit(
     Raises DataError for an epoch without batches, for validation data that do not fit and for a
     checkpoint of another training, TypeError for arguments of another kind and for words and
     objects among the data, ValueError for settings that contradict each other, an optimiser of
-    another model and, in a group, a loss that is no mean, ReplayError for a model that cannot be replayed.
+    another model and, in a group, a loss that is no mean, ReplayError for a model that cannot be
+    replayed.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.standard_normal((200, 2)).astype(np.float32)
