@@ -154,6 +154,28 @@ def test_draws_are_each_processs_own_and_the_same_in_every_run() -> None:
     assert distance(runs[0][0][0], train(None, Net(dropout=0.5), **options)[0]) > 1e-3
 
 
+def test_draws_in_evaluation_mode_leave_the_processes_alike() -> None:
+    """Of shares of unequal size: 11 and 12 rows of validation data, 1 and 2 of each batch."""
+
+    class Noisy(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            out = super().forward(x)
+            return out + tg.random.normal(out.shape, generator=self.noise)
+
+    def work(comm: Any) -> Any:
+        net = Noisy(6, 3, seed=0)
+        net.noise = np.random.default_rng(0)
+        batches = tg.data.batches(*data_of(6), 3, seed=0)
+        optimiser = optim.SGD(net.parameters(), 0.1)
+        group = tg.parallel.Group(comm)
+        return tg.training.fit(
+            net, batches, optimiser, epochs=2, group=group, validation=data_of()
+        )  # fmt: skip
+
+    for history in World(2).run(work):
+        assert len(history) == 2, history
+
+
 def test_processes_begin_alike_and_are_checked() -> None:
     """Other initial weights become those of rank 0; what cannot be, names rank and entry."""
 

@@ -106,9 +106,23 @@ class Group:
     ) -> Iterator[None]:
         """A step on its way, in which this process draws numbers of its own.
 
-        Between steps the generators are in the same state everywhere; each step takes a number from
-        each of them, and draws from a generator that is made of that number and the rank.
         ``copies`` is how many processes have each row of the batch.
+        """
+        self._sums.clear()
+        self._place, self._keeps, self._is_open = 0, False, True
+        self._copies = copies
+        try:
+            with self.draws(generators):
+                yield
+        finally:
+            self._is_open, self._copies = False, 1
+
+    @contextmanager
+    def draws(self, generators: "Mapping[str, np.random.Generator]") -> Iterator[None]:
+        """This process draws numbers of its own while it lasts.
+
+        Before and after it the generators are in the same state everywhere; it takes a number from
+        each of them, and draws from a generator that is made of that number and the rank.
         """
         own = list({id(g): g for g in generators.values()}.values())
         states = []
@@ -117,13 +131,9 @@ class Group:
             bits: Any = generator.bit_generator
             states.append(bits.state)
             bits.state = type(bits)(np.random.SeedSequence([entropy, self.rank])).state
-        self._sums.clear()
-        self._place, self._keeps, self._is_open = 0, False, True
-        self._copies = copies
         try:
             yield
         finally:
-            self._is_open, self._copies = False, 1
             for generator, state in zip(own, states, strict=True):
                 generator.bit_generator.state = state
 

@@ -268,8 +268,9 @@ class Loop:
             given.append(np.array(shares_of_all))
         if not self.given.replay:
             given = [as_tensors(part) for part in given]
-        if together is not None:
+        if together is not None and self.mean_check.is_due():
             self.mean_check.look(*group[0])
+            before.restore()  # of a model that draws in evaluation mode, too
         self.is_settled = False
         if number == step == 1:
             warn_of_pixels(self.given.model, group[0][0])

@@ -99,11 +99,13 @@ class MeanCheck:
         self.loss, self.predict = loss, predict
         self.seen = 0
 
-    def look(self, x: Any, y: Any) -> None:
-        """Look at a batch before its step, with the outputs of the model in evaluation mode."""
+    def is_due(self) -> bool:
+        """Whether this batch, before its step, is one of those."""
         self.seen += 1
-        if self.seen & (self.seen - 1):
-            return
+        return not self.seen & (self.seen - 1)
+
+    def look(self, x: Any, y: Any) -> None:
+        """Look at a batch, with the outputs of the model in evaluation mode."""
         try:
             outputs = self.predict(x)
         except Exception:  # the step says what is wrong, or the model only trains

@@ -153,6 +153,7 @@ def evaluated_by(
     which = share_of(count, group.rank, group.size)
     x, y = part(x, which), part(y, which)
     own = rows(x, y)
-    value, right, _ = evaluated(model, x, y, {}, judge)
+    with group.draws(generators(model)):  # of a model that draws in evaluation mode, too
+        value, right, _ = evaluated(model, x, y, {}, judge)
     value, right = group.sum(value * own, right * own)
     return value / count, right / count
