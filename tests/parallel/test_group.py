@@ -13,6 +13,7 @@ import tinygrad_np as tg
 from tests.each import for_each
 from tests.parallel.threads import Stopped, World
 from tinygrad_np import nn, optim, parallel
+from tinygrad_np.training.mean import check_mean
 
 N = 23  # batches of 8, and one of 7: unequal shares; with n = 18 one of 2 rows, fewer than 4
 
@@ -45,6 +46,17 @@ def train(group: Any, net: Any = None, n: int = N, dtype: Any = np.float32, **op
     options = {"epochs": 2, "validation": (x, y), **options}
     history = tg.training.fit(net, batches, optimiser, group=group, **options)
     return net.state_dict(), history, batches.state()
+
+
+def uneven() -> None:
+    net = nn.Linear(6, 3, seed=0)
+    batches = [(np.zeros((4, 6), np.float32), np.zeros(5, int))]
+    optimiser = optim.SGD(net.parameters(), 0.1)
+
+    def work(comm: Any) -> None:
+        tg.training.fit(net, batches, optimiser, epochs=1, group=tg.parallel.Group(comm))
+
+    raise World(2).run(work)[0]
 
 
 def together(size: int, **options: Any) -> tuple[World, list[Any]]:
@@ -143,6 +155,28 @@ def test_draws_are_each_processs_own_and_the_same_in_every_run() -> None:
     assert distance(runs[0][0][0], train(None, Net(dropout=0.5), **options)[0]) > 1e-3
 
 
+def test_draws_in_evaluation_mode_leave_the_processes_alike() -> None:
+    """Of shares of unequal size: 11 and 12 rows of validation data, 1 and 2 of each batch."""
+
+    class Noisy(nn.Linear):
+        def forward(self, x: Any) -> Any:
+            out = super().forward(x)
+            return out + tg.random.normal(out.shape, generator=self.noise)
+
+    def work(comm: Any) -> Any:
+        net = Noisy(6, 3, seed=0)
+        net.noise = np.random.default_rng(0)
+        batches = tg.data.batches(*data_of(6), 3, seed=0)
+        optimiser = optim.SGD(net.parameters(), 0.1)
+        group = tg.parallel.Group(comm)
+        return tg.training.fit(
+            net, batches, optimiser, epochs=2, group=group, validation=data_of()
+        )  # fmt: skip
+
+    for history in World(2).run(work):
+        assert len(history) == 2, history
+
+
 def test_processes_begin_alike_and_are_checked() -> None:
     """Other initial weights become those of rank 0; what cannot be, names rank and entry."""
 
@@ -173,6 +207,12 @@ def test_processes_begin_alike_and_are_checked() -> None:
     def longer(comm: Any) -> Any:
         return train(tg.parallel.Group(comm), n=23 + comm.rank)
 
+    def oftener(comm: Any) -> Any:
+        return train(tg.parallel.Group(comm), epochs=3 + comm.rank)
+
+    def judged(comm: Any) -> Any:
+        return train(tg.parallel.Group(comm), validation=data_of(8 + comm.rank))
+
     def deeper(comm: Any) -> Any:
         net = [nn.Linear(6, 3, seed=0), nn.Sequential(nn.Linear(6, 3, seed=0))][comm.rank]
         return train(tg.parallel.Group(comm), net)
@@ -181,6 +221,8 @@ def test_processes_begin_alike_and_are_checked() -> None:
         (spoiled, "rank 1 of 2 differs from rank 0 in last.bias"),
         (wider, "rank 1 of 2 differs from rank 0 in weight"),
         (longer, "rank 1 of 2 differs from rank 0 in the batches samples"),
+        (oftener, "rank 1 of 2 differs from rank 0 in the number of epochs; build"),
+        (judged, "rank 1 of 2 differs from rank 0 in the validation data; build"),
         (deeper, "rank 1 of 2 has other arrays than rank 0"),
     ):
         world = World(2)
@@ -304,6 +346,110 @@ def test_shares_of_a_batch_are_all_of_it_once() -> None:
             assert share.state() == other.state() == whole.state()
 
 
+F = nn.functional
+COSTS = np.array([1.0, 2.0, 3.0])
+
+
+def noisy(out: Any, y: Any) -> Any:
+    return F.cross_entropy(out + NOISE.normal(size=out.shape), y)
+
+
+NOISE = np.random.default_rng(0)
+MEANS: list[tuple[str, Any]] = [
+    ("cross_entropy", F.cross_entropy),
+    ("smooth", lambda o, y: F.cross_entropy(o, y, label_smoothing=0.1)),
+    ("equal weights", lambda o, y: F.cross_entropy(o, y, weight=np.full(3, 2.0))),
+    ("weights by row", lambda o, y: np.mean(F.cross_entropy(o, y, weight=COSTS, reduction="none"))),
+    ("ignored rows", lambda o, y: np.mean(F.cross_entropy(o, y, ignore_index=2, reduction="none"))),
+    ("no ignored label", lambda o, y: F.cross_entropy(o, y, ignore_index=-1)),
+    ("hinge", lambda o, y: F.hinge_loss(o, y, margin=2.0)),
+    ("mse", lambda o, y: F.mse_loss(o[:, 0], y)),
+    ("single precision", lambda o, y: np.mean(np.square(o[:, 0] - y).astype(np.float32))),
+    ("penalty of outputs", lambda o, y: F.cross_entropy(o, y) + 0.01 * np.mean(o * o)),
+    ("a constant", lambda o, y: F.cross_entropy(o, y) + 3.0),
+    ("one that draws", noisy),
+    ("shape (1,)", lambda o, y: np.reshape(F.cross_entropy(o, y), (1,))),
+]
+OTHERS: list[tuple[str, Any]] = [
+    ("sum", lambda o, y: F.cross_entropy(o, y, reduction="sum")),
+    ("weights", lambda o, y: F.cross_entropy(o, y, weight=COSTS)),
+    ("nll_loss", lambda o, y: F.nll_loss(F.log_softmax(o, axis=1), y, weight=COSTS)),
+    ("ignored", lambda o, y: F.cross_entropy(o, y, ignore_index=2)),
+    ("variance", lambda o, y: F.cross_entropy(o, y) + np.var(o)),
+    ("sum of squares", lambda o, y: F.cross_entropy(o, y) + 0.01 * np.sum(o * o)),
+    ("greatest", lambda o, y: F.cross_entropy(o, y) + 0.1 * np.max(o)),
+    ("root of a mean", lambda o, y: np.sqrt(F.mse_loss(o[:, 0], y))),
+]
+
+
+def test_a_loss_that_is_no_mean_over_rows_is_refused() -> None:
+    """At the first step, whichever labels it has; one row a process is enough."""
+    for n in (N, 2):
+        outputs = np.random.default_rng(1).standard_normal((n, 3)).astype(np.float32)
+        for y in (data_of(n)[1], np.zeros(n, np.int8)):
+            for _, loss in MEANS:
+                check_mean(loss, outputs, y)
+                check_mean(loss, outputs[:1], y[:1])
+            for name, loss in OTHERS:
+                for few in (slice(None), slice(1)):
+                    if name in ("variance", "greatest", "root of a mean") and few.stop:
+                        continue  # rows that are all the same do not show them
+                    with pytest.raises(ValueError, match="it is not a mean over rows: it is"):
+                        check_mean(loss, outputs[few], y[few])
+                        pytest.fail(name)
+
+
+def test_fit_refuses_it_in_all_processes_and_trains_with_one() -> None:
+    loss = dict(OTHERS)["ignored"]
+    for error in World(2).run(lambda c: train(tg.parallel.Group(c), loss=loss)):
+        assert isinstance(error, ValueError) and "reduction='none'" in str(error), error
+    train(None, loss=loss)
+    for name in ("weights by row", "ignored rows", "penalty of outputs"):  # the ways out
+        options = {"loss": dict(MEANS)[name], "dtype": np.float64, "epochs": 1, "replay": False}
+        weights = train(None, **options)[0]
+        assert distance(together(2, **options)[1][0][0], weights) < 1e-12, name
+
+
+def test_what_only_later_batches_or_validation_data_show() -> None:
+    """Ignored labels that are no class are only seen where there are some."""
+
+    def work(comm: Any, epochs: int = 1, late: int = 0) -> Any:
+        x, y = data_of(32)
+        y[late:] = np.where(np.arange(32 - late) % 3, y[late:], -1) if late else y[late:]
+        batches = tg.data.batches(x, y, 8, shuffle=False)
+        net = nn.Linear(6, 3, seed=0)
+        return tg.training.fit(
+            net, batches, optim.SGD(net.parameters(), 0.1), epochs=epochs,
+            group=tg.parallel.Group(comm), validation=(x[:8], y[-8:]),
+            loss=lambda o, t: F.cross_entropy(o, t, ignore_index=-1),
+        )  # fmt: skip
+
+    assert all(len(history) == 1 for history in World(2).run(work))
+    for late in (16, 24):  # batches 3 and 4; the fourth is looked at, and so are validation data
+        for error in World(2).run(functools.partial(work, late=late)):
+            assert isinstance(error, ValueError) and "not a mean over rows" in str(error), error
+
+
+def test_a_last_batch_of_one_row_is_refused_as_with_one_process() -> None:
+    """Also where a share of one row was recorded before."""
+    for batch in (8, 2):
+
+        def work(comm: Any, batch: int = batch) -> Any:
+            x, y = data_of(9)
+            net = Net()
+            batches = tg.data.batches(x, y, batch, seed=0)
+            group = None if comm is None else tg.parallel.Group(comm)
+            return tg.training.fit(
+                net, batches, optim.SGD(net.parameters(), 0.1), epochs=1, group=group
+            )
+
+        with pytest.raises(tg.ShapeError) as alone:
+            work(None)
+        assert "has one value for each channel" in str(alone.value)
+        for error in World(2).run(work):
+            assert type(error) is tg.ShapeError and str(error) == str(alone.value)
+
+
 class Alone:
     """A communicator of one process."""
 
@@ -362,6 +508,7 @@ class Own:
             tg.DataError,
             "batches of 8, 8, 2 rows make one update",
         ),
+        (uneven, tg.DataError, "the arrays of a batch have 4, 5 rows"),
     ]
 )
 def test_refusals(case: Any) -> None:

@@ -334,18 +334,14 @@ def batch_norm(
                 "some."
             )
         if training and group is None and count == 1:
-            raise ShapeError(
-                f"batch_norm: x of shape {shape} has one value for each channel, whose variance "
-                "is 0; train with larger batches, of a size that leaves no last batch of one, or "
-                "call eval() first."
-            )
+            raise ShapeError(_one_value(shape))
         if group is None or not training:
             if training and count:
                 _follow(running_mean, running_var, *_moments(x, axis), count, momentum)
             out = neural.standardise(x, axis=axis, eps=eps)
         else:
             lined = neural.rows(x if len(shape) == 2 else np.moveaxis(x, 1, -1))
-            mean, variance, joined = group.moments(lined)
+            mean, variance, joined = group.moments(lined, _one_value(shape))
             _follow(running_mean, running_var, mean, variance, joined, momentum)
             out = (x - _across(mean, shape)) / _across(np.sqrt(variance + eps), shape)
         out = out if weight is None else out * _across(weight, shape)
@@ -357,6 +353,14 @@ def batch_norm(
         out = (x - _across(running_mean, shape)) * _across(scale, shape)
     out = out if bias is None else out + _across(bias, shape)
     return cast(out, np.float16) if half else out
+
+
+def _one_value(shape: tuple[int, ...]) -> str:
+    return (
+        f"batch_norm: x of shape {shape} has one value for each channel, whose variance is 0; "
+        "train with larger batches, of a size that leaves no last batch of one, or call eval() "
+        "first."
+    )
 
 
 def _across(vector: Any, shape: tuple[int, ...]) -> Any:

@@ -14,7 +14,7 @@ from ..autodiff.primitives import neural, primitive
 from ..autodiff.rules import defvjp
 from ..autodiff.tape import no_grad
 from ..autodiff.tensor import Tensor
-from ..errors import DataError
+from ..errors import DataError, ShapeError
 from ..nn.module import Module
 from ..nn.normalisation import BatchNorm1d
 from ..optim.pack import Pack, working
@@ -106,9 +106,23 @@ class Group:
     ) -> Iterator[None]:
         """A step on its way, in which this process draws numbers of its own.
 
-        Between steps the generators are in the same state everywhere; each step takes a number from
-        each of them, and draws from a generator that is made of that number and the rank.
         ``copies`` is how many processes have each row of the batch.
+        """
+        self._sums.clear()
+        self._place, self._keeps, self._is_open = 0, False, True
+        self._copies = copies
+        try:
+            with self.draws(generators):
+                yield
+        finally:
+            self._is_open, self._copies = False, 1
+
+    @contextmanager
+    def draws(self, generators: "Mapping[str, np.random.Generator]") -> Iterator[None]:
+        """This process draws numbers of its own while it lasts.
+
+        Before and after it the generators are in the same state everywhere; it takes a number from
+        each of them, and draws from a generator that is made of that number and the rank.
         """
         own = list({id(g): g for g in generators.values()}.values())
         states = []
@@ -117,13 +131,9 @@ class Group:
             bits: Any = generator.bit_generator
             states.append(bits.state)
             bits.state = type(bits)(np.random.SeedSequence([entropy, self.rank])).state
-        self._sums.clear()
-        self._place, self._keeps, self._is_open = 0, False, True
-        self._copies = copies
         try:
             yield
         finally:
-            self._is_open = False
             for generator, state in zip(own, states, strict=True):
                 generator.bit_generator.state = state
 
@@ -227,10 +237,13 @@ class Group:
             for layer in layers:
                 del layer.group
 
-    def moments(self, x: Any) -> tuple[Any, Any, Any]:
-        """Mean and variance of the rows (n, a) of all processes, and how many there are."""
+    def moments(self, x: Any, too_few: str) -> tuple[Any, Any, Any]:
+        """Mean and variance of the rows (n, a) of all processes, and how many there are.
+
+        Raises ShapeError, with the words ``too_few``, in all processes where that is one row.
+        """
         count = np.full(1, len(x), x.dtype)
-        sums = everywhere(np.concatenate([neural.row_sum(x), count]), self)
+        sums = everywhere(np.concatenate([neural.row_sum(x), count]), self, too_few)
         mean, count = sums[:-1] / sums[-1], sums[-1]
         centred = x - mean
         return mean, everywhere(neural.row_sum(centred * centred), self) / count, count
@@ -295,10 +308,17 @@ def _world() -> Any:
 
 
 @primitive
-def everywhere(x: Any, group: Group) -> Any:
-    """``x``, a sum over rows, added up over all processes of a group."""
-    return group.rows_total(x)
+def everywhere(x: Any, group: Group, too_few: str = "") -> Any:
+    """``x``, a sum over rows, added up over all processes of a group.
+
+    With ``too_few`` the last number is how many rows there are; fewer than two are refused with
+    these words, also where a replay finds them.
+    """
+    joined = group.rows_total(x)
+    if too_few and joined[-1] < 2:
+        raise ShapeError(too_few)
+    return joined
 
 
 # each process has the sum, and a loss of its own: the cotangents of all of them add up
-defvjp(everywhere, lambda g, _out, _x, group: everywhere(g, group))
+defvjp(everywhere, lambda g, _out, _x, group, _too_few="": everywhere(g, group))

@@ -269,7 +269,7 @@ class Replay:
         walk = Walk(capture.reads, [self.fn, *given.others()])
         capture.settle(walk.seen)
         filled = detached(result, capture)  # the values now: a plan may merge two variables
-        if (unseen := capture.reads.unseen) is not None:
+        if (unseen := walk.reads.unseen) is not None:
             local = self._local  # the first time may be for something lasting, as an import
             local.why = unseen if given.key in local.unseen else None
             local.unseen.add(given.key)

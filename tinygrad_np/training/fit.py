@@ -81,12 +81,14 @@ def fit(
 
     With a ``group`` (``tg.parallel.Group``) several processes train, each on its rows of every
     batch: all call ``fit`` with the same batches, and end with the weights that one process would
-    give but for rounding (``docs/scaling.md``). Rank 0 writes the checkpoint and shows progress.
+    give but for rounding (``docs/scaling.md``). The loss must be a mean over rows: batches 1, 2, 4,
+    8, … and the validation data are asked. Rank 0 writes the checkpoint and shows progress.
 
     Raises DataError for an epoch without batches, for validation data that do not fit and for a
     checkpoint of another training, TypeError for arguments of another kind and for words and
-    objects among the data, ValueError for settings that contradict each other and an optimiser of
-    another model, ReplayError for a model that cannot be replayed.
+    objects among the data, ValueError for settings that contradict each other, an optimiser of
+    another model and, in a group, a loss that is no mean, ReplayError for a model that cannot be
+    replayed.
 
     >>> rng = np.random.default_rng(0)
     >>> x = rng.standard_normal((200, 2)).astype(np.float32)

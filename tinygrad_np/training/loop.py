@@ -23,11 +23,12 @@ from .guard import Before, Diverged, Guard, Stopped
 from .history import Progress, Tally
 from .inputs import as_tensors, given_batch
 from .interrupt import Interrupt
+from .mean import MeanCheck
 from .metrics import measured
 from .processes import copies, joined_rows, share, validated, weights, whole_state
 from .reached import warn_of_unknown
 from .resume import Keeper
-from .scoring import Judge
+from .scoring import Judge, predict
 from .step import forward_pass, is_count, made_at, rate_of, training_step, with_remedy
 
 # A capture and its check take as long as 30 to 160 eager steps less as many replays: so often
@@ -51,7 +52,8 @@ class Loop:
         step = training_step(run, self.guard)
         self.step = Replay(step, patience=PATIENCE) if run.replay else step
         self.judge = Judge(run.loss, decided)
-        self.validation_judge = Judge(run.loss, decided)
+        self.validation_judge = Judge(run.loss, decided, run.group is not None)
+        self.mean_check = MeanCheck(run.loss, functools.partial(predict, run.model))
         self.now: Tally | None = None  # of the epoch that is on its way
         self.place: Any = None  # of the batches, behind the last step that is in the tally
         self.strangers: list[str] = []  # parameters that no optimiser has, said once
@@ -266,6 +268,9 @@ class Loop:
             given.append(np.array(shares_of_all))
         if not self.given.replay:
             given = [as_tensors(part) for part in given]
+        if together is not None and self.mean_check.is_due():
+            self.mean_check.look(*group[0])
+            before.restore()  # of a model that draws in evaluation mode, too
         self.is_settled = False
         if number == step == 1:
             warn_of_pixels(self.given.model, group[0][0])

@@ -44,6 +44,12 @@ def share(pair: tuple[Any, Any], batch: Any, group: Group) -> Any:
     """This process's rows of a batch, or the batch itself if it is that already."""
     if isinstance(batch, Share):
         return batch
+    if not are_paired(*pair):
+        lengths = ", ".join(str(len(array)) for nest in pair for array in arrays(nest))
+        raise DataError(
+            f"fit(group=...): the arrays of a batch have {lengths} rows, and each process takes "
+            "its rows of all of them; give arrays with one row for each example."
+        )
     count = rows(*pair)
     which = share_of(count, group.rank, group.size)
     x, y = (part(nest, which) for nest in pair)
@@ -113,15 +119,17 @@ def align(run: Run) -> None:
         {
             "the first batch": first,
             "the number of batches": run.steps_per_epoch(),
-            "the number of epochs": [run.epochs, len(run.history), run.done],
+            "the number of epochs": run.epochs,
+            "the number of epochs before": len(run.history),
+            "the number of steps before": run.done,
             "the validation data": 0 if run.validation is None else _checksum(run.validation),
             **whole_state(run),
         }
     )
 
 
-def _checksum(nest: Any) -> list[int]:
-    return [checksum(np.asarray(array)) for array in arrays(list(nest))]
+def _checksum(nest: Any) -> int:
+    return checksum([checksum(np.asarray(array)) for array in arrays(list(nest))])
 
 
 def validated(run: Run, judge: Judge) -> tuple[float, float, dict[str, float]]:
@@ -145,6 +153,7 @@ def evaluated_by(
     which = share_of(count, group.rank, group.size)
     x, y = part(x, which), part(y, which)
     own = rows(x, y)
-    value, right, _ = evaluated(model, x, y, {}, judge)
+    with group.draws(generators(model)):  # of a model that draws in evaluation mode, too
+        value, right, _ = evaluated(model, x, y, {}, judge)
     value, right = group.sum(value * own, right * own)
     return value / count, right / count

@@ -29,6 +29,7 @@ from .inputs import (
     shapes,
     with_floats,
 )
+from .mean import check_mean
 from .metrics import Metrics, measured, named
 
 OwnMetrics = Metrics | Iterable[Any]
@@ -156,8 +157,11 @@ def score(outputs: Any, y: Any, loss: Loss = cross_entropy) -> tuple[float, floa
 class Judge:
     """The loss of outputs, and how many are right; what they mean is found out once."""
 
-    def __init__(self, loss: Loss, decided: Decision | None = None) -> None:
+    def __init__(
+        self, loss: Loss, decided: Decision | None = None, is_shared: bool = False
+    ) -> None:
         self.loss = loss
+        self.is_shared = is_shared  # with other processes, whose losses are joined as means
         self.decision = decided
         self.is_known = decided is not None
 
@@ -167,6 +171,8 @@ class Judge:
         right, counted = self.counted(outputs, y)
         with no_grad():
             given = self.loss(as_tensors(outputs), as_tensors(y))
+        if self.is_shared:
+            check_mean(self.loss, outputs, y)
         losses, numbers = {}, (Tensor, np.ndarray, np.generic, float, int)
         for name, value in (given if isinstance(given, dict) else {"": given}).items():
             if not isinstance(value, numbers) or np.ndim(value):
