@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from ..foreign import refuse_listed
+from ..foreign import check_kind, refuse_listed
 from .guards import EXCLUSIVE, Storage
 from .nests import CLOSED, are_whole, frozen, leaves, rebuild, tupled
 from .primitives import akin, hidden_in, identity, is_foreign, lent, refuse_namespace
@@ -83,7 +83,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded, recorded)  # type: ignore[no-any-return]
     if type(out) is ndarray is not type(values[0]) and type(values[0]) not in PLAIN:
-        ways.check_kind(rule, values)
+        check_kind(rule.name, values, ways.numpys_own)
     record, recorded = None, recorded and (ordinary or mode.recording)
     if recorded and (rule.certain or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
@@ -203,7 +203,7 @@ def _several(
     if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
     if any(type(part) is ndarray for part in out):
-        ways.check_kind(rule, values)
+        check_kind(rule.name, values, ways.numpys_own)
     nodes: Sequence[Record | None] = [None] * len(out)
     if recorded and mode.recording and not rule.constant:
         for part in out:

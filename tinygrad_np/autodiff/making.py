@@ -49,8 +49,8 @@ def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     if type(array) is not np.ndarray:
         theirs = is_foreign(array) or has_no_protocols(array)
         given = kind_of(array) if theirs else type(array).__name__
-        remedy = "tg.Tensor(a) takes arrays of other libraries, numbers, lists and Tensors; "
-        remedy += "np.asarray(a), a.filled(0) are arrays."
+        remedy = "tg.Tensor(data) copies numbers, lists and Tensors, and takes arrays that have "
+        remedy += "NumPy's protocols; np.asarray(a), a.filled(0) are arrays."
         raise TypeError(f"from_numpy takes an np.ndarray, not {given}; {remedy}")
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:

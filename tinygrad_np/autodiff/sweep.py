@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from ..foreign import check_kind, check_known, theirs
 from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import tupled
 from .primitives import added_to, cast, if_finite, is_foreign, where_finite_or
 from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array, own
-from .rules.calls import check_known, checked, released, theirs
+from .rules.calls import checked, released
 from .rules.table import Kept, Part, Several
-from .rules.ways import check_kind
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Node, Record, mode
 
@@ -164,9 +164,9 @@ def _pull(
             if chosen >= rule.heeds:
                 cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         except Exception as error:
-            raise theirs(error, rule, values) or error  # noqa: B904 - it is its context
+            raise theirs(error, rule.name, values) or error  # noqa: B904 - it is its context
         if type(cotangent) is not (kind := type(values[argument])):
-            check_kind(rule, values, cotangent, kind)
+            check_kind(rule.name, values, None, cotangent, kind)
         pulled.append((parent, cotangent, values[argument]))
     return pulled
 

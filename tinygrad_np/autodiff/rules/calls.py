@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
-from ...foreign import core, refuse_listed
+from ...foreign import check_known, refuse_listed, theirs
 from ...habits import way
 from ..nests import leaves, refuse_subclass, tupled
 from ..primitives import is_foreign, kind_of, number, refuse_namespace, replace_at
@@ -358,7 +358,7 @@ def released(name: str) -> str:
 
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) -> Exception:
     """The error with the function called, its operands and, for products, the likely cure."""
-    if (found := theirs(error, rule, args, called)) is not None:
+    if (found := theirs(error, rule.name, args, called)) is not None:
         return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
@@ -368,45 +368,6 @@ def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) 
     said = re.sub(r"^\w+: ", "", str(error)).partition(", with gufunc")[0]
     text = f"{called}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
     return ShapeError(text)
-
-
-LACKING = re.compile(r"<ufunc '(\w+)'>, '(\w+)'")  # as NumPy says that all refused
-
-
-def theirs(
-    error: Exception, rule: Rule, operands: Sequence[Any], called: str = ""
-) -> Exception | None:
-    """An error of another library's with the operation and the library; None for other errors."""
-    arrays = [core(operand) for operand in leaves(list(operands))]
-    kind = next((kind_of(array) for array in arrays if is_foreign(array)), None)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    is_own = trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(PACKAGE)
-    is_own &= not isinstance(error, AttributeError) and "__array_" not in str(error)  # from C
-    if kind is None or is_own:
-        return None
-    said = f"{type(error).__name__}: " + str(error).strip().partition("\n")[0].rstrip(".")
-    if lacking := LACKING.search(said):
-        said = "np." + lacking[1] + f".{lacking[2]}" * (lacking[2] != "__call__")
-    made = ShapeError if type(error) is ValueError else TypeError
-    way = "write it in functions that the library has, or compute with NumPy's arrays"
-    if any(type(array) is np.ndarray for array in arrays):
-        way = f"it met an array of NumPy's: convert that first (np.asarray(a, like=b)), or {way}"
-    return made(
-        f"{called or rule.name + ' or its derivative,'} of {kind} needs what that library lacks or "
-        f"refuses ({said}); {way}."
-    )
-
-
-def check_known(array: Any) -> None:
-    """Refuse an array of another library whose shape is not known before it is computed."""
-    refuse_subclass("an array inside a Dask array", getattr(array, "_meta", None))
-    if any(n != n for n in array.shape):  # NaN
-        raise TypeError(
-            f"{kind_of(array)} of shape {array.shape}, whose lengths nobody knows yet, is no "
-            "Tensor: gradients need them; compute them first (a.compute_chunk_sizes())."
-        )
 
 
 def in_numpys_words(error: Exception) -> Exception:

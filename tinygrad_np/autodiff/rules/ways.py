@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import DetachError, TapeError
-from ...foreign import core, is_foreign, kind_of
 from .calls import WRITTEN, instead
 from .signatures import name_of
 from .table import COMPOSITES, TABLE
@@ -102,27 +101,6 @@ def numpys_own() -> str | None:
             break
         frame = frame.f_back  # type: ignore[assignment]
     return name
-
-
-def check_kind(rule: Any, values: Any, out: Any = None, kind: Any = np.ndarray) -> None:
-    """Refuse NumPy's result of another library's operands, and the reverse for a cotangent.
-
-    ``out`` is that cotangent, for an operand of this ``kind``.
-    """
-    if (theirs := next(filter(is_foreign, values), None)) is None:
-        return
-    called, given = numpys_own() or rule.name, kind_of(theirs)
-    if out is None or type(out) is np.ndarray:
-        raise TypeError(
-            f"{called} of {given} returned an array of NumPy's: that library has no {called} of "
-            "its own; compute with NumPy (t.numpy()), or write it in functions that the library "
-            "has."
-        )
-    if kind is np.ndarray and is_foreign(core(out)):
-        raise TypeError(
-            f"{called} of {given} and of an array of NumPy's that requires grad, whose gradient "
-            f"would be {given}, too; convert it first (np.asarray(a, like=b), model.to(like=b))."
-        )
 
 
 def qualified(module: str, name: str) -> str | None:
