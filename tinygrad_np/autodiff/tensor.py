@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from ..foreign import refuse_mixture
+from ..foreign import check_known, refuse_mixture
 from ..habits import NAMES, warn_of_result
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
@@ -65,7 +65,7 @@ class Tensor(Operators, ways.Foreign):
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
             data = calls.as_numbers(data, dtype)
         else:
-            calls.check_known(data)
+            check_known(data)
             data = data if dtype is None else data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
