@@ -386,6 +386,8 @@ MEETINGS: dict[str, Callable[[Any], Any]] = {
     "data": lambda a: setattr(tg.Tensor(V), "data", a),
     "grad": lambda a: setattr(tg.Tensor(V), "grad", a),
     "concatenate": lambda a: np.concatenate([T, a]), "array": lambda a: tg.array([T, a]),
+    "a list": lambda a: tg.array([[a], [a]]), "a list beside": lambda a: T + [a[0]] * 3,
+    "load_state_dict": lambda a: nn.LayerNorm(3).load_state_dict({"weight": a, "bias": V}),
     "tensordot": lambda a: np.tensordot(T, a, 1),
     "pad": lambda a: np.pad(T, 1, constant_values=a[0]),
     "interp": lambda a: np.interp(a, V, T), "allclose": lambda a: np.allclose(T, a),
@@ -426,14 +428,20 @@ def test_what_dask_lacks_is_said_with_the_operation() -> None:
         return tg.grad(lambda *a: np.sum(f(*a)))(*map(da.from_array, v))
 
     for wrong, said in (
-        (lambda: slope(np.median, V), "middle or its derivative, of a dask Array, needs what that"),
+        (lambda: slope(np.median, V), "median of a dask Array needs what that"),
         (lambda: slope(np.sort, X), "of a dask Array returned an array of NumPy's"),
         (lambda: slope(lambda t: t[np.array([0, 0])], V), r"lacks or refuses \(np.add.at\)"),
-        (lambda: slope(lambda t: np.prod(t, initial=2), V), "prod or its .* 'initial'"),
+        (lambda: slope(lambda t: np.prod(t, initial=2), V), "prod of .* 'initial'"),
         (lambda: np.linalg.eigh(tg.Tensor(da.from_array(X[:4]))), "eigh of a dask Array returned"),
-        (lambda: slope(lambda t: np.reshape(t, 24, "F"), X), "reshape or its .* 'order'"),
+        (lambda: slope(lambda t: np.reshape(t, 24, "F"), X), "reshape of .* 'order'"),
         (lambda: tg.Tensor(da.from_array(V)[da.from_array(V) > 1]), "compute_chunk_sizes"),
         (lambda: slope(lambda t: t[t > 1], V), "compute_chunk_sizes"),
+        (lambda: np.sort(tg.Tensor(da.from_array(X))), "^sort of a dask Array returned .* no sort"),
+        (lambda: np.interp(tg.Tensor(da.from_array(V)), V, V), "^interp of .* no interp of its"),
+        (lambda: tg.vmap(lambda v: np.searchsorted(v, 0.3))(da.from_array(X)), "^searchsorted of"),
+        (lambda: nn.Linear(4, 2).to(like=da.from_array(V))(X), "an operand is NumPy's: conv"),
+        (lambda: tg.Tensor(da.ma.masked_array(da.from_array(V), mask=V > 1)), "the mask would be"),
+        (lambda: tg.grad(lambda w: np.sum(da.from_array(V) * w))(V), "multiply of .* whose gradi"),
     ):  # fmt: skip
         with pytest.raises(TypeError, match=said):
             wrong()

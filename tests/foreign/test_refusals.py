@@ -9,7 +9,7 @@ import pytest
 import tinygrad_np as tg
 from tests.foreign.strict import Strict
 from tinygrad_np.autodiff.primitives import needs_memory
-from tinygrad_np.autodiff.rules import TABLE, calls
+from tinygrad_np.autodiff.rules import calls
 
 
 class Lazy(Strict):
@@ -40,9 +40,9 @@ def test_what_a_library_lacks_is_named() -> None:
         refuse()
     except TypeError as error:
         error.__traceback__ = None  # as of an error in C
-        told = calls.theirs(error, TABLE[np.sum], [Strict(np.ones(2))])
+        told = calls.theirs(error, "sum", [Strict(np.ones(2))])
     assert "needs what that library lacks or refuses (np.add.at)" in str(told)
-    assert calls.theirs(TypeError("x"), TABLE[np.sum], [np.ones(2)]) is None
+    assert calls.theirs(TypeError("x"), "sum", [np.ones(2)]) is None
 
 
 def test_a_rule_gives_the_kind_that_it_was_given() -> None:
@@ -53,6 +53,89 @@ def test_a_rule_gives_the_kind_that_it_was_given() -> None:
     tg.defvjp(twice, lambda g, out, x: np.ones(x.shape))  # noqa: ARG005
     with pytest.raises(TypeError, match=r"twice of a tests Strict returned an array of NumPy's"):
         tg.grad(lambda x: np.sum(twice(x)))(Strict(np.ones(2)))
+
+
+class Mixing(Strict):
+    """An array of a library that takes NumPy's beside its own, as Dask does."""
+
+    __slots__ = ()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        inputs = tuple(Strict(v) if type(v) is np.ndarray else v for v in inputs)
+        return mixing(Strict.__array_ufunc__(self, ufunc, method, *inputs, **options))
+
+    def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return mixing(Strict.__array_function__(self, fn, types, args, kwargs))
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda: Mixing(self.host())) if name == "copy" else super().__getattr__(name)
+
+
+def mixing(result: Any) -> Any:
+    return Mixing(result.host()) if isinstance(result, Strict) else result
+
+
+def test_a_gradient_is_of_the_kind_of_its_array() -> None:
+    a, host = Mixing([1.0, 2.0]), np.array([3.0, 4.0])
+
+    def swept(own: Any, other: Any, seed: Any = None, hook: Any = None) -> Any:
+        t = tg.Tensor(own, requires_grad=True)
+        if hook is not None:
+            t.register_hook(hook)
+        (t * other if seed is not None else np.sum(t * other)).backward(seed)
+        return t.grad.data
+
+    for gradient in (
+        swept(a, 2.0, hook=lambda g: g * 1),
+        swept(a, 2.0, hook=lambda g: None),  # noqa: ARG005
+        swept(a, host),
+        swept(a, 1.0, [2.0, 2.0]),
+        tg.grad(lambda x: np.sum(x * host))(a),
+        tg.vmap(lambda _: tg.Tensor(a) * 1.0)(a)[0],
+        tg.array([a, a]).data,
+        tg.array([[tg.Tensor(a)], [a]]).data,
+        tg.Tensor(a).flatten().data,
+    ):
+        assert isinstance(gradient, Strict)
+    written = tg.Tensor(Strict([0.0, 0.0]))
+    written[...] = a
+    assert written.data.host().tolist() == [1.0, 2.0]
+
+    def kept(x: Any) -> Any:
+        return np.sum(a * x)
+
+    mixed, other = "multiply of a tests .* that requires grad, whose", "and stands for a"
+    for wrong, said in (
+        (lambda: tg.grad(kept)(host), mixed),
+        (lambda: tg.hessian(kept)(host), mixed),
+        (lambda: tg.grad(lambda x, y: np.sum(x * y), (0, 1))(a, host), mixed),
+        (lambda: swept(host, a), mixed),
+        (lambda: swept(a, 1.0, host), other),
+        (lambda: swept(host, 1.0, a), other),
+        (lambda: swept(a, 1.0, hook=lambda g: host), other),  # noqa: ARG005
+        (lambda: tg.jvp(np.sin, (a,), (host,)), f"a direction is a numpy ndarray, {other} tests"),
+        (lambda: tg.jvp(np.sin, (host,), (a,)), other),
+        (lambda: tg.vjp(np.sin, a)[1](host), other),
+    ):
+        with pytest.raises(TypeError, match=said):
+            wrong()
+
+
+def test_a_list_does_not_hide_another_librarys_arrays() -> None:
+    a = Strict([1.0, 2.0])
+    for wrong in (
+        lambda: tg.Tensor([a, a]),
+        lambda: tg.Tensor([[1.0, 2.0], [tg.Tensor(a)]]),
+        lambda: np.add(tg.Tensor([1.0, 2.0]), [a[0], 1.0]),
+    ):
+        with pytest.raises(TypeError, match=r"with a tests Strict in it, .*use tg\.array\(list\)"):
+            wrong()
+
+
+def test_masks_inside_are_refused() -> None:
+    inside = types.SimpleNamespace(shape=(2,), _meta=np.ma.ones(2))
+    with pytest.raises(TypeError, match="of masked arrays is no Tensor: the mask would be lost"):
+        calls.check_known(inside)
 
 
 def test_functions_of_masked_arrays_read_what_a_tensor_lacks() -> None:

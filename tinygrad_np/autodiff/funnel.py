@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
+from ..foreign import check_kind, refuse_listed
 from .guards import EXCLUSIVE, Seen, Storage
 from .nests import CLOSED, are_whole, frozen, leaves, rebuild, tupled
 from .primitives import akin, hidden_in, identity, is_foreign, lent, refuse_namespace
@@ -81,7 +82,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded)  # type: ignore[no-any-return]
     if not plain and type(out) is ndarray and type(values[0]) not in PLAIN:
-        calls.check_kind(rule, values)
+        check_kind(rule.name, values, ways.numpys_own)
     record, sure = None, rule.certain or (len(nodes) <= rule.sure and out.dtype.kind in "fc")
     if any(nodes) and (ordinary or mode.recording) and (sure or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
@@ -143,6 +144,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
             if kind is list and rule.is_option(i) and are_whole(operand):
                 operand, kind = frozen(operand), tuple  # axes, counts, shapes
             elif kind is list or (kind is tuple and rule.is_ufunc):
+                refuse_listed("the operand beside a Tensor", operand)
                 operand = listed = np.asarray(operand)  # one of Tensors that require grad refuses
             if kind is not tuple:
                 operand = admitted(operand, rule.is_ufunc)
@@ -197,7 +199,7 @@ def _several(
     if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
     if any(type(part) is ndarray for part in out):
-        calls.check_kind(rule, values)
+        check_kind(rule.name, values, ways.numpys_own)
     nodes: Sequence[Record | None] = [None] * len(out)
     if any(parents) and mode.recording and not rule.constant:
         for part in out:

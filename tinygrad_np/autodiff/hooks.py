@@ -4,9 +4,9 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import ShapeError, TapeError
+from ..foreign import refuse_mixture
+from .primitives.numbers import own
 from .tape import Leaf, changes, no_grad
 
 if TYPE_CHECKING:
@@ -67,10 +67,11 @@ def fire(hooks: Hooks, g: Any) -> Any:
             found = hook(g)
         else:
             with no_grad():
-                found = hook(kind._owning(np.copy(g)))
+                found = hook(kind._owning(own(g)))
         if found is None:
             continue
         found = found if isinstance(found, kind) else kind(found)
+        refuse_mixture("what a hook returned", found, g)
         if found.shape != g.shape:
             raise ShapeError(
                 f"a hook returned shape {found.shape} for a gradient of shape {g.shape}; return "

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..foreign import listed
 from ..habits import hinted
 from .funnel import NUMBERS, apply, holds_tensor
 from .primitives import has_no_protocols, is_foreign, kind_of
@@ -48,7 +49,8 @@ def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
     if type(array) is not np.ndarray:
         theirs = is_foreign(array) or has_no_protocols(array)
         given = kind_of(array) if theirs else type(array).__name__
-        remedy = "tg.Tensor(data) copies numbers and lists; np.asarray(a), a.filled(0) are arrays."
+        remedy = "tg.Tensor(data) copies numbers, lists and Tensors, and takes arrays that have "
+        remedy += "NumPy's protocols; np.asarray(a), a.filled(0) are arrays."
         raise TypeError(f"from_numpy takes an np.ndarray, not {given}; {remedy}")
     calls.check_dtype(array.dtype, "an array")
     if mode.capture is not None:
@@ -67,7 +69,8 @@ def from_numpy(array: np.ndarray, requires_grad: bool = False) -> Tensor:
 def _build(nested: Any) -> Tensor:
     if isinstance(nested, Tensor):
         return nested
-    if not isinstance(nested, (list, tuple)) or not holds_tensor(nested):
+    is_list = isinstance(nested, (list, tuple))
+    if not is_list or not (holds_tensor(nested) or is_foreign(listed(nested))):
         return Tensor(nested)
     parts = [part if isinstance(part, NUMBERS) else _build(part) for part in nested]
     dtype = np.result_type(*(p.dtype if isinstance(p, Tensor) else p for p in parts))

@@ -8,7 +8,7 @@ import numpy as np
 from ..habits import hinted, named_as
 from .funnel import apply
 from .hooks import Handle, register
-from .primitives import cast, split_index, take_at
+from .primitives import cast, is_foreign, split_index, take_at
 from .rules import calls, indexing, shaping
 from .tape import NO_OPTIONS
 from .writes import put, update
@@ -204,7 +204,8 @@ class Operators:
     def flatten(self, order: str = "C") -> "Tensor":
         """The elements in one row."""
         row = self.reshape(-1, order=order)
-        return row.copy() if np.may_share_memory(row._array, self._array) else row
+        lies = is_foreign(self._array) or np.may_share_memory(row._array, self._array)
+        return row.copy() if lies else row
 
     def astype(
         self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ShapeError, StaleValueError, TapeError
+from ..foreign import check_kind, check_known, theirs
 from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import SINGLE, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
-from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array
-from .rules.calls import check_kind, check_known, checked, released, theirs
+from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array, own
+from .rules.calls import checked, released
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Node, Record, mode
@@ -160,9 +161,9 @@ def _pull(
             if chosen >= rule.heeds:
                 cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         except Exception as error:
-            raise theirs(error, rule, values) or error  # noqa: B904 - it is its context
-        if type(cotangent) is ndarray is not type(values[argument]):
-            check_kind(rule, values)
+            raise theirs(error, rule.name, values) or error  # noqa: B904 - it is its context
+        if type(cotangent) is not (kind := type(values[argument])):
+            check_kind(rule.name, values, None, cotangent, kind)
         pulled.append((parent, cotangent, values[argument]))
     return pulled
 
@@ -183,7 +184,7 @@ def _settled(arrived: dict[Node, Any]) -> dict[Node, Any]:
         if node.hooks is not None:
             g = fire(node.hooks, g)
         if type(g) is not ndarray:
-            g = np.array(g) if isinstance(g, (ndarray, np.generic)) else np.positive(g)
+            g = own(g)
         elif not _is_fresh(g) and not is_in_slot(node, g):
             g = np.array(g)
         arrived[node] = g

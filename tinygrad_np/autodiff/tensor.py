@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
+from ..foreign import check_known, refuse_mixture
 from ..habits import NAMES, warn_of_result
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
 from .guards import EXCLUSIVE, Lent, Shared, Slot, Storage
 from .operators import Operators, apply_method
-from .primitives import cast, identity
+from .primitives import akin, cast, identity, is_foreign
 from .rules import TABLE, calls, ways
 from .rules.calls import NUMERIC
 from .rules.table import check_flag
@@ -64,7 +65,7 @@ class Tensor(Operators, ways.Foreign):
         if not hasattr(type(data), "__array_function__") or isinstance(data, ndarray):
             data = calls.as_numbers(data, dtype)
         else:
-            calls.check_known(data)
+            check_known(data)
             data = data if dtype is None else data.astype(dtype)
         if data.dtype.kind not in NUMERIC:
             raise TypeError(
@@ -251,10 +252,13 @@ class Tensor(Operators, ways.Foreign):
     def _seed(self, given: Any, what: str, records: bool) -> Any:
         """The cotangent a sweep from here starts with: ``given``, in this shape and dtype."""
         as_array, own = not records and mode.capture is None, self._array
-        fits = as_array and type(given) is ndarray and given.dtype is own.dtype
+        fits = as_array and type(given) is ndarray is type(own) and given.dtype is own.dtype
         if fits and given.shape == own.shape and given.flags.c_contiguous:
             return given  # as it is: 5 µs less
         seed = given if isinstance(given, Tensor) else Tensor(given)
+        if is_foreign(own) and not isinstance(given, (Tensor, ndarray)):  # numbers
+            seed = Tensor(akin(seed._array, own))
+        refuse_mixture(what, seed, own)
         if seed.shape != self.shape:
             raise ShapeError(
                 f"{what} has shape {seed.shape}, and its Tensor has shape {self.shape}."

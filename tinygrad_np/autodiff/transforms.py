@@ -144,7 +144,7 @@ class Run:
     def finish(self, like: Any, values: list[Any]) -> Any:
         """Values as the caller gets them, in the nest ``like``."""
         if self.plain:
-            values = [_taken(v) if isinstance(v, Tensor) else v for v in values]
+            values = [taken(v) if isinstance(v, Tensor) else v for v in values]
         elif not self.records:
             values = [
                 calls.without_history(v) if isinstance(v, Tensor) else Tensor(v) for v in values
@@ -193,7 +193,7 @@ def as_leaf(tensor: Tensor, name: str | None) -> Tensor:
     return tensor
 
 
-def _taken(tensor: Tensor) -> Any:
+def taken(tensor: Tensor) -> Any:
     """A copy of what a Tensor holds, an array of another library as one."""
     return tensor._array.copy() if is_foreign(tensor._array) else tensor.numpy()
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ShapeError, TapeError
 from .funnel import NUMBERS, admitted, apply, requires_grad, unwrap
-from .primitives import ARRAY, identity, lent, replace_at, split_index, take_at, updated
+from .primitives import ARRAY, identity, is_foreign, lent, replace_at, split_index, take_at, updated
 from .rules import TABLE, calls
 from .tape import Leaf, Record, changes, mode, names
 
@@ -25,7 +25,7 @@ def put(target: "Tensor", what: str, index: Any, value: Any) -> None:
     layout, arrays = split_index(index)
     if not isinstance(value, (type(target), list, *NUMBERS)):
         calls.refuse_own_way("the value written", value)
-        value = np.asanyarray(value)
+        value = value if is_foreign(value) else np.asanyarray(value)
     if isinstance(value, complex):
         calls.refuse_imaginary("the number written", value, target)
     if _is_part(target, value, layout, arrays):  # t[i] += v ends so

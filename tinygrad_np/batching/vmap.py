@@ -10,7 +10,7 @@ from ..autodiff.nests import leaves, rebuild
 from ..autodiff.rules.calls import refuse_own_way, without_history
 from ..autodiff.tape import Leaf, history, mode
 from ..autodiff.tensor import Tensor
-from ..autodiff.transforms import marked
+from ..autodiff.transforms import marked, taken
 from ..errors import ShapeError, TapeError
 from .batched import Batched, Level, from_outside, is_varying
 
@@ -62,7 +62,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         tensors = any(isinstance(leaf, Tensor) for leaf in (*given, *leaves(kwargs)))
         is_plain = mode.capture is None and not tensors  # no value leaves a step
         if is_plain and not any(isinstance(v, Tensor) and _belongs_to_others(v) for v in found):
-            found = [v.numpy() if isinstance(v, Tensor) else v for v in found]
+            found = [taken(v) if isinstance(v, Tensor) else v for v in found]
         else:
             found = [v if isinstance(v, Tensor) else Tensor._owning(v) for v in found]
         return rebuild(out, found)

@@ -125,7 +125,7 @@ def plain(what: str, given: Any, error: type[Exception] = DataError) -> NDArray[
     if is_foreign(given):
         raise error(
             f"{what} is {kind_of(given)}, and would become an array of NumPy's unseen; convert "
-            "it first."
+            "it first (np.asarray(a), or the library's own function, as a.compute())."
         )
     try:
         return np.asarray(given)

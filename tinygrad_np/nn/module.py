@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arguments import flag, function, shown
 from ..autodiff.nests import leaves
-from ..autodiff.primitives import is_foreign
+from ..autodiff.primitives import is_foreign, kind_of, refuse_namespace
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
@@ -176,6 +176,7 @@ class Module:
                     "gradient would be lost on the way into the model; pass its .numpy(), or use "
                     "nn.functional_call."
                 )
+            refuse_namespace(f"load_state_dict: {name}", state[name])
             try:
                 given[name] = as_array(state[name])
             except (TypeError, ValueError) as error:  # as for PyTorch's bfloat16, or a ragged list
@@ -255,11 +256,11 @@ class Module:
 
         >>> tg.nn.Linear(2, 1).to(like=np.zeros(1))  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        TypeError: to(like=a): a is an ndarray, not an array of another library ...
+        TypeError: to(like=a): a is a numpy ndarray, not an array of another library ...
         """
         if not is_foreign(like):
             raise TypeError(
-                f"to(like=a): a is an {type(like).__name__}, not an array of another library that "
+                f"to(like=a): a is {kind_of(like)}, not an array of another library that "
                 "speaks NumPy's protocols (__array_ufunc__, __array_function__); a model is made "
                 "with NumPy's arrays, so load a state to get back to them (load_state_dict)."
             )

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ...foreign import is_foreign, refuse_namespace
+from ...foreign import core, is_foreign, refuse_namespace
 from ..nests import leaves, within
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,9 +83,7 @@ def akin(constant: Any, x: Any) -> Any:
     """
     if type(x) is np.ndarray or type(constant) is not np.ndarray:
         return constant
-    while hasattr(type(x), "mixes"):  # a Tensor, or the examples of a batch
-        x = x._array if hasattr(type(x), "requires_grad") else getattr(x, "held", None)
-    return np.asarray(constant, like=x) if is_foreign(x) else constant
+    return np.asarray(constant, like=x) if is_foreign(x := core(x)) else constant
 
 
 def number(x: Any) -> Any:

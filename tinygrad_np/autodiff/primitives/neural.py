@@ -259,8 +259,8 @@ def in_range(labels: Any, classes: int, caller: str) -> Any:
         rows = caller == "embedding"
         name, bound = ("indices", "rows (num_embeddings)") if rows else ("labels", "classes")
         raise DataError(
-            f"{caller}: {name} from {labels.min()} to {labels.max()} for {classes} {bound}; "
-            f"{name} must lie in 0 … {classes - 1}.{_within(labels, classes, caller)}"
+            f"{caller}: {name} from {int(labels.min())} to {int(labels.max())} for {classes} "
+            f"{bound}; {name} must lie in 0 … {classes - 1}.{_within(labels, classes, caller)}"
         )
     return labels
 

@@ -33,6 +33,11 @@ def is_real(g: Any) -> bool:
     return getattr(g, "shape", None) is not None and g.dtype.kind != "c"
 
 
+def own(g: Any) -> Any:
+    """A copy, in the kind of array that ``g`` is."""
+    return np.array(g) if isinstance(g, (np.ndarray, np.generic)) else np.positive(g)
+
+
 def kept_array(value: Any) -> Any:
     """A complex number as a ``Number``, anything else as it is."""
     is_one = isinstance(value, (np.ndarray, np.complexfloating)) and not value.shape

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import PrecisionWarning, ShapeError, TapeError
+from ...foreign import check_known, refuse_listed, theirs
 from ...habits import way
 from ..nests import leaves, refuse_subclass, tupled
 from ..primitives import is_foreign, kind_of, number, refuse_namespace, replace_at
@@ -145,6 +146,8 @@ def refuse_own_way(what: str, given: Any) -> None:
     if kind is np.ndarray or isinstance(given, (np.generic, np.memmap)):
         return
     refuse_namespace(what, given)
+    if is_foreign(given):
+        check_known(given)
     if str(kind.__module__).startswith("numpy.polynomial."):
         raise TypeError(
             f"{what} is a {kind.__name__}, which computes with arrays; use the functions of "
@@ -157,17 +160,6 @@ def refuse_own_way(what: str, given: Any) -> None:
     speaks = hasattr(kind, "__array_ufunc__") and not hasattr(kind, "__array_function__")
     if isinstance(given, np.ndarray) or (speaks and hasattr(kind, "__array__")):
         refuse_subclass(what, given, also=(kind,))
-
-
-def check_kind(rule: Rule, values: Sequence[Any]) -> None:
-    """Refuse a result that is NumPy's of operands that are another library's."""
-    for value in values:
-        if is_foreign(value):
-            raise TypeError(
-                f"{rule.name} of {kind_of(value)} returned an array of NumPy's: that library has "
-                f"no {rule.name} of its own; compute with NumPy (t.numpy()), or write it in "
-                "functions that the library has."
-            )
 
 
 def checked(cotangent: Any, g: Any, values: Sequence[Any], name: str, argument: int) -> Any:
@@ -325,7 +317,7 @@ def element(array: Any, index: tuple[Any, ...]) -> Any:
 def as_numbers(data: Any, dtype: Any) -> Any:
     """What a Tensor is made of, copied."""
     refuse_subclass("Tensor(a): a", data)
-    refuse_namespace("Tensor(a): a", data)
+    refuse_listed("Tensor(a): a", data)
     try:
         return np.array(data, dtype=dtype, subok=False)
     except (TypeError, ValueError) as error:
@@ -345,8 +337,6 @@ def as_arrays(out: Any, inside: bool = False) -> Any:
     if isinstance(out, (np.generic, bool, int, float, complex)):
         return np.asarray(out)
     refuse_own_way("a result of a primitive", out)
-    if is_foreign(out):
-        check_known(out)
     if not isinstance(out, (tuple, list)):
         as_it_is = not inside or out is None or hasattr(out, "__array_function__")
         return out if as_it_is else np.asarray(out)
@@ -368,7 +358,7 @@ def released(name: str) -> str:
 
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) -> Exception:
     """The error with the function called, its operands and, for products, the likely cure."""
-    if (found := theirs(error, rule, args)) is not None:
+    if (found := theirs(error, rule.name, args, called)) is not None:
         return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
@@ -378,40 +368,6 @@ def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) 
     said = re.sub(r"^\w+: ", "", str(error)).partition(", with gufunc")[0]
     text = f"{called}: {said} Operands:\n  " + "\n  ".join(shown) + _likely_cure(rule, args)
     return ShapeError(text)
-
-
-LACKING = re.compile(r"<ufunc '(\w+)'>, '(\w+)'")  # as NumPy says that all refused
-
-
-def theirs(error: Exception, rule: Rule, operands: Sequence[Any]) -> Exception | None:
-    """An error of another library's with the operation and the library; None for other errors."""
-    arrays = [getattr(operand, "_array", operand) for operand in leaves(list(operands))]
-    kind = next((kind_of(array) for array in arrays if is_foreign(array)), None)
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    is_own = trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith(PACKAGE)
-    is_own &= not isinstance(error, AttributeError) and "__array_" not in str(error)  # from C
-    if kind is None or is_own:
-        return None
-    said = f"{type(error).__name__}: " + str(error).strip().partition("\n")[0].rstrip(".")
-    if lacking := LACKING.search(said):
-        said = "np." + lacking[1] + f".{lacking[2]}" * (lacking[2] != "__call__")
-    made = ShapeError if type(error) is ValueError else TypeError
-    return made(
-        f"{rule.name} or its derivative, of {kind}, needs what that library lacks or refuses "
-        f"({said}); write it in functions that the library has, or compute "
-        "with NumPy's arrays."
-    )
-
-
-def check_known(array: Any) -> None:
-    """Refuse an array of another library whose shape is not known before it is computed."""
-    if any(n != n for n in array.shape):  # NaN
-        raise TypeError(
-            f"{kind_of(array)} of shape {array.shape}, whose lengths nobody knows yet, is no "
-            "Tensor: gradients need them; compute them first (a.compute_chunk_sizes())."
-        )
 
 
 def in_numpys_words(error: Exception) -> Exception:
