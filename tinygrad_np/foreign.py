@@ -1,12 +1,11 @@
 """Arrays of other libraries: which they are, and what is refused of them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .autodiff.nests import leaves
 from .errors import ShapeError
 
 NUMBERS = frozenset([int, float, bool, complex, str, np.float64, np.float32, np.int64])
@@ -121,10 +120,10 @@ def check_kind(
 
 
 def theirs(
-    error: Exception, name: str, operands: Sequence[Any], called: str = ""
+    error: Exception, name: str, operands: Iterable[Any], called: str = ""
 ) -> Exception | None:
     """An error of another library's with the operation and the library; None for other errors."""
-    arrays = [core(operand) for operand in leaves(list(operands))]
+    arrays = [*map(core, operands)]
     kind = next((kind_of(array) for array in arrays if is_foreign(array)), None)
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -358,7 +358,7 @@ def released(name: str) -> str:
 
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) -> Exception:
     """The error with the function called, its operands and, for products, the likely cure."""
-    if (found := theirs(error, rule.name, args, called)) is not None:
+    if (found := theirs(error, rule.name, leaves(list(args)), called)) is not None:
         return found
     shown = [_shown(i, operand) for i, operand in enumerate(args)]
     if type(error) is not ValueError:
