@@ -3,8 +3,10 @@
 
 import copy
 import gc
+import itertools
 import random
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -1064,3 +1066,31 @@ def test_what_is_linear_has_the_same_derivative_everywhere() -> None:
             pulled.append(pullback(rebuild(value, weights)))
         for a, b in zip(*pulled, strict=True):
             np.testing.assert_array_equal(a, b, err_msg=case.id)
+
+
+def test_an_array_whose_shape_or_dtype_is_set_is_another_one() -> None:
+    numbers = [1.0, 2.0, 3.0]
+    sets: dict[str, tuple[Any, Callable[[Any], None]]] = {
+        "shape": (np.array(numbers), lambda a: setattr(a, "shape", (3, 1))),
+        "dtype": (np.array(numbers), lambda a: setattr(a, "dtype", np.int64)),
+        "byte order": (np.array(numbers), lambda a: setattr(a, "dtype", ">f8")),
+        "shape of a mask": (np.ones(3, bool), lambda a: setattr(a, "shape", (3, 1))),
+    }
+    calls: dict[str, Callable[[Any, Any], Any]] = {
+        "multiply": lambda t, a: t * a,
+        "divide": lambda t, a: t / a,
+        "power": lambda t, a: t**a,
+        "where": lambda t, a: np.where(a, t, 0),
+    }
+    for (what, (made, change)), (name, call) in itertools.product(sets.items(), calls.items()):
+        array, t = made.copy(), tg.Tensor(np.ones((3, 3)), requires_grad=True)
+        loss = np.sum(call(t, array))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy would rather have this done otherwise
+            change(array)
+        try:
+            loss.backward()
+        except tg.StaleValueError as error:
+            assert name in str(error), what
+        else:
+            raise AssertionError(f"{name}: {what}")

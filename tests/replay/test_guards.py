@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_np as tg
+from tests.each import for_each
 
 Pair = tuple[Callable[[Any], Any], Callable[[], Any]]
 
@@ -160,3 +161,72 @@ def test_a_change_under_a_computed_name_is_seen_without_a_comparison() -> None:
     run(np.ones(1))
     with pytest.raises(tg.ReplayError, match=r"changes SimpleNamespace\.k"):
         run(np.ones(1))
+
+
+class Asked:
+    """Python calls these methods of its class without a look at the object."""
+
+    def __call__(self, x: Any) -> Any:
+        return x * 1.0
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, _key: int) -> float:
+        return 1.0
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, _x: Any) -> bool:
+        return True
+
+    def __eq__(self, _other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __float__(self) -> float:
+        return 1.0
+
+    def __mul__(self, x: Any) -> Any:
+        return x * 1.0
+
+    def __enter__(self) -> float:
+        return 1.0
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Any:
+        return iter([1.0])
+
+
+def entered(one: Any) -> float:
+    with one as number:
+        return float(number)
+
+
+ASKED: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
+    "__call__": (lambda one, x: one(x), lambda _, x: x * 7.0),
+    "__len__": (lambda one, x: x * len(one), lambda _: 7),
+    "__getitem__": (lambda one, x: x * one[0], lambda _, key: 7.0 + key),
+    "__bool__": (lambda one, x: x * (1.0 if one else 7.0), lambda _: False),
+    "__contains__": (lambda one, x: x * (1.0 if 3 in one else 7.0), lambda _, x: x is None),
+    "__eq__": (lambda one, x: x * (1.0 if one == 3 else 7.0), lambda _, other: other is None),
+    "__float__": (lambda one, x: x * float(one), lambda _: 7.0),
+    "__mul__": (lambda one, x: one * x, lambda _, x: x * 7.0),
+    "__enter__": (lambda one, x: x * entered(one), lambda _: 7.0),
+    "__iter__": (lambda one, x: x * [*one][0], lambda _: iter([7.0])),
+}
+
+
+@for_each(ASKED, ["its class", "a class below", "a new one above"])
+def test_special_methods_that_are_replaced(name: str, where: str) -> None:
+    ask, new = ASKED[name]
+    base = type("Base", (Asked,), {} if where == "a new one above" else {name: vars(Asked)[name]})
+    one = type("One", (base,), {})()
+    step = tg.replay(lambda x: np.sum(ask(one, x)))
+    assert [step(np.ones(1)).item() for _ in range(5)] == [1.0] * 5
+    setattr(type(one) if where == "a class below" else base, name, new)
+    assert [step(np.ones(1)).item() for _ in range(3)] == [7.0] * 3

@@ -114,11 +114,13 @@ class Seen:
     exposed, touched = True, ALWAYS
 
     def __init__(self, array: np.ndarray) -> None:
-        self.array, self.print = array, fingerprint(array)
+        self.array = array
+        self.print = fingerprint(array), array.shape, array.dtype  # which may be set, too
 
     def changed_since(self, _number: int) -> bool:
         """Whether it is another one now."""
-        return bool(self.print != fingerprint(self.array))
+        array = self.array
+        return bool(self.print != (fingerprint(array), array.shape, array.dtype))
 
 
 class Storage:

@@ -220,11 +220,19 @@ class Walk:
         """The class of an object, and what it inherits: methods that ran, bases, names."""
         if origin >= Whose.LAYERS and not isa(value, (type, *NAMED)):
             self._watch(type, value, Read(f"the class of {type(value).__name__}", read.place))
-        for kind in kinds_of(value):
+        special: list[str] = []  # which Python calls without a look at the object
+        for kind in reversed(kinds_of(value)):
             if whose(kind.__module__) >= Whose.LAYERS:
-                methods = map(plain, vars(kind).values())
-                self._todo += [(method, read) for method in methods if self._ran(method)]
+                ran = {
+                    name: method for name, method in vars(kind).items() if self._ran(plain(method))
+                }
+                self._todo += [(plain(method), read) for method in ran.values()]
+                special += [name for name in ran if name.startswith("__")]
                 if whose(kind.__module__) is Whose.USER:
+                    for name in special:  # of its own, or one that it may get
+                        self._name(
+                            self._space(kind), name, Read(f"{kind.__name__}.{name}", read.place)
+                        )
                     what = Read(f"the bases or the name of {kind.__name__}", read.place)
                     self._watch(BASES, kind, what)
                     self._watch(NAME, kind, what)
