@@ -217,7 +217,7 @@ ASKED: dict[str, tuple[Callable[[Any, Any], Any], Any]] = {
     "__float__": (lambda one, x: x * float(one), lambda _: 7.0),
     "__mul__": (lambda one, x: one * x, lambda _, x: x * 7.0),
     "__enter__": (lambda one, x: x * entered(one), lambda _: 7.0),
-    "__iter__": (lambda one, x: x * [*one][0], lambda _: iter([7.0])),
+    "__iter__": (lambda one, x: x * sum(one), lambda _: iter([7.0])),
 }
 
 
