@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ...foreign import is_foreign, needs_memory
+from ..shapes import SHARED, pieces
 from .convolving import Pair, convolved, convolved_back, convolved_weight, outputs, places
 from .dispatch import primitive, written_out
 
@@ -29,7 +30,6 @@ IMAGES = 1 << 20  # elements of a row's products for so many images at a time
 COPIES = 1 << 18  # elements of copied rows, or of products to be added, so that they stay in cache
 SHIFTED = 64  # from so many channels times columns of the kernel on rows are not copied
 CHANNELS = 4  # for the weight's gradient: from so many on
-SHARED = 1 << 19  # multiply-adds: OpenBLAS shares products of so many among its threads
 LONG = 1 << 21  # multiply-adds of products that gain by it
 
 
@@ -108,17 +108,12 @@ def by_blocks(rows: Any, elements: int) -> Iterator[tuple[slice, Any]]:
 
 
 def multiply(lines: Any, seen: Any, out: Any) -> None:
-    """``lines @ seen``; short products in pieces of columns, each for one thread of BLAS.
-
-    OpenBLAS gives 2¹⁹ multiply-adds to several threads. Then it waits for all of them, whatever
-    else the machine does: 10 products of 16 × 150 × 640 take 0.46 ms on one thread, and on two 0.44
-    on an idle machine, 11.5 on a busy one.
-    """
+    """``lines @ seen``; short products in pieces of columns, each for one thread of BLAS."""
     (rows, depth), columns = lines.shape[-2:], seen.shape[-1]
     steps = rows * depth * columns
     if SHARED <= steps < LONG:
-        pieces = next((n for n in range(2, 10) if columns % n == 0 and steps < n * SHARED), 1)
-        seen, out = (a.reshape(*a.shape[:-1], pieces, -1).swapaxes(-2, -3) for a in (seen, out))
+        count = pieces(columns, steps)
+        seen, out = (a.reshape(*a.shape[:-1], count, -1).swapaxes(-2, -3) for a in (seen, out))
         lines = lines.reshape(*lines.shape[:-2], 1, rows, depth)
     np.matmul(lines, seen, out=out)
 
