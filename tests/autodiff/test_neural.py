@@ -1,6 +1,9 @@
 """The functions of networks on arrays that the table of cases does not have."""
 
+from typing import Any
+
 import numpy as np
+import pytest
 
 import tinygrad_np as tg
 from tinygrad_np.autodiff.primitives import neural
@@ -31,3 +34,26 @@ def test_relu_of_large_arrays_in_every_order_is_that_of_small_ones() -> None:
         np.testing.assert_array_equal(
             out(x.transpose(2, 1, 3, 0)), np.maximum(x, 0).transpose(2, 1, 3, 0)
         )
+
+
+SIDES = [(32, 784, 128), (64, 400, 120), (61, 300, 100), (64, 785, 128), (128, 512, 10)]
+
+
+@pytest.mark.parametrize("dtype", ["f", "d"])
+@pytest.mark.parametrize("sides", SIDES)
+def test_products_in_pieces_are_those_of_blas(sides: tuple[int, int, int], dtype: Any) -> None:
+    rng = np.random.default_rng(0)
+    rows, depth, columns = sides
+    x = rng.standard_normal((rows, depth)).astype(dtype)
+    y = rng.standard_normal((depth, columns)).astype(dtype)
+    right, divided = x.astype("g") @ y.astype("g"), 0
+    for orders in ("CC", "CF", "FC", "FF"):
+        a, b = (np.asarray(v, order=o) for v, o in zip((x, y), orders, strict=True))
+        out = np.empty((rows, columns), dtype)
+        found = neural.row_product(a, b)
+        assert neural.row_product(a, b, out=out) is out
+        np.testing.assert_array_equal(found, out)
+        assert found.flags.c_contiguous
+        assert np.abs(found - right).max() <= 20 * np.finfo(dtype).eps * np.abs(right).max()
+        divided += neural.in_pieces(a, b, None) is not None
+    assert divided >= 2

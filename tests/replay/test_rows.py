@@ -36,13 +36,13 @@ def batch(k: int, n: int = ROWS) -> list[np.ndarray]:
     return [rng(k).standard_normal((n, 6)).astype("f4"), rng(k).integers(0, 3, n)]
 
 
-def network(activation: Any = nn.ReLU) -> nn.Sequential:
-    draw = rng(0)
-    return nn.Sequential(nn.Linear(6, 5, seed=draw), activation(), nn.Linear(5, 3, seed=draw))
+def network(activation: Any = nn.ReLU, wide: int = 6, hidden: int = 5) -> nn.Sequential:
+    layers = nn.Linear(wide, hidden, seed=rng(0)), nn.Linear(hidden, 3, seed=rng(1))
+    return nn.Sequential(layers[0], activation(), layers[1])
 
 
-def trained(loss: Any, activation: Any = nn.ReLU) -> Twin:
-    model = network(activation)
+def trained(loss: Any, *sizes: Any) -> Twin:
+    model = network(*sizes)
     optimiser = optim.SGD(model.parameters(), 0.1, momentum=0.9)
 
     def run(x: Any, y: Any) -> Any:
@@ -302,6 +302,18 @@ def test_every_number_of_rows(n: int) -> None:
         step(*batch(k, n))
     loops = [e.fn for e in step.program.plan.equations if isinstance(e.fn, RowLoop)]
     assert [loop.blocks for loop in loops] == ([neural.row_blocks(n)] if n > 2_048 else [])
+
+
+def test_products_of_blocks_in_pieces() -> None:
+    def wide(k: int) -> list[np.ndarray]:
+        return [rng(k).standard_normal((ROWS, 96)).astype("f4"), batch(k)[1]]
+
+    def make() -> Twin:
+        return trained(lambda model, x, y: [F.cross_entropy(model(x), y)], nn.ReLU, 96, 64)
+
+    size = len(range(ROWS)[neural.row_blocks(ROWS)[0]])
+    assert neural.in_pieces(np.zeros((size, 96)), np.zeros((96, 64)), None) is not None
+    assert_twins(make, wide, 4)
 
 
 def test_rows_of_a_view() -> None:

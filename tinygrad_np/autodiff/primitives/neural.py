@@ -15,7 +15,7 @@ from .dispatch import Kept, akin, numbers, primitive, written_out
 from .elementwise import cast, copied, spread
 
 LARGE, INNER = 1 << 16, 1 << 10  # elements of an array, of one in the place of a number
-GAINING = 1 << 22  # multiply-adds of products that gain by a second thread
+GAINING = 1 << 17  # times the shortest of three sides, up to 64: such products gain by threads
 
 
 @written_out
@@ -104,37 +104,37 @@ def shaped(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def in_pieces(x: Any, y: Any, out: Any) -> Any:
-    """``x.dot(y, out)`` in pieces for one thread of BLAS each; None where it gains nothing.
+    """``x.dot(y, out)`` in pieces for one thread of BLAS each; None where threads gain more.
 
     Which axis is divided depends on the order in memory: for each this is the fastest.
     """
-    (rows, depth), columns = x.shape, y.shape[1]
-    steps = rows * depth * columns
-    if not SHARED <= steps < GAINING or x.dtype.char not in "fd":
+    if is_foreign(x) or x.ndim != 2 or y.ndim != 2 or x.dtype != y.dtype:
         return None
-    x_order, y_order = x.flags, y.flags
+    (rows, depth), columns, ordered, turned = x.shape, y.shape[1], x.flags, y.flags
+    steps = rows * depth * columns
+    if steps >= min(rows, depth, columns, 64) * GAINING or x.dtype.char not in "fd":
+        return None
     if out is None:
         out = np.empty((rows, columns), x.dtype)
-    if x_order.c_contiguous and y_order.c_contiguous and (count := pieces(depth, steps)) > 1:
+    if ordered.c_contiguous and turned.c_contiguous and (count := pieces(depth, steps)) > 1:
         parts = np.empty_like(x, order="C", shape=(count, rows, columns))
         lined = x.reshape(rows, count, -1).swapaxes(0, 1)
         np.matmul(lined, y.reshape(count, -1, columns), parts)
         np.add.reduce(parts, 0, None, out)
-        return out
-    if x_order.c_contiguous and y_order.f_contiguous and (count := pieces(columns, steps)) > 1:
+    elif ordered.c_contiguous and turned.f_contiguous and (count := pieces(columns, steps)) > 1:
         lined = y.T.reshape(count, -1, depth).swapaxes(1, 2)
         np.matmul(x, lined, out.reshape(rows, count, -1).swapaxes(0, 1))
-        return out
-    if x_order.f_contiguous and y_order.c_contiguous and (count := pieces(rows, steps)) > 1:
+    elif ordered.f_contiguous and turned.c_contiguous and (count := pieces(rows, steps)) > 1:
         lined = x.T.reshape(depth, count, -1).transpose(1, 2, 0)
         np.matmul(lined, y, out.reshape(count, -1, columns))
-        return out
-    return None
+    else:
+        return None
+    return out
 
 
 def dot(x: Any, y: Any, out: Any) -> Any:
     """``x.dot(y, out)``; without memory given other libraries are given none."""
-    if x.ndim == y.ndim == 2 and x.dtype == y.dtype and not is_foreign(x):
+    if SHARED <= x.size * y.shape[-1] < 64 * GAINING:
         found = in_pieces(x, y, out)
         if found is not None:
             return found
@@ -149,7 +149,7 @@ def each_row(x: Any, w: Any, out: Any) -> Any:
         dtype = np.result_type(x, w)
         out = np.empty_like(x, dtype, "C", shape=(len(x), *w.shape[1:]))
     for block in row_blocks(len(x)):
-        x[block].dot(w, out[block])
+        dot(x[block], w, out[block])
     return out
 
 
@@ -158,10 +158,10 @@ def over_rows(x: Any, y: Any, out: Any) -> Any:
     if len(x) <= 2 * BLOCK_ROWS or is_foreign(x):
         return dot(x.T, y, out)
     first, *others = row_blocks(len(x))
-    total = x[first].T.dot(y[first], out)
+    total = dot(x[first].T, y[first], out)
     part = np.empty_like(total)
     for block in others:
-        total += x[block].T.dot(y[block], part)
+        total += dot(x[block].T, y[block], part)
     return total
 
 
