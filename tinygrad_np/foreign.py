@@ -1,7 +1,7 @@
 """Arrays of other libraries: which they are, and what is refused of them."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -95,17 +95,16 @@ def needs_memory(what: str, x: Any) -> None:
 
 
 def check_kind(
-    name: str, values: Sequence[Any], called: Callable[[], str | None] | None,
-    cotangent: Any = None, kind: Any = np.ndarray,
+    name: str, values: Iterable[Any], called: Callable[[], str | None] | None, out: Any,
+    own: Any = None,
 ) -> None:  # fmt: skip
-    """Refuse NumPy's result of another library's operands, and the reverse for a cotangent.
+    """Refuse a result of NumPy's of another library's operands, and a cotangent of the reverse.
 
-    ``called`` finds the function that the user called; ``kind`` is the type of the operand that a
-    cotangent is for.
+    ``called`` finds the function that the user called; ``own`` is what a cotangent is for.
     """
-    given = next((kind_of(value) for value in values if is_foreign(value)), None)
-    is_numpys = cotangent is None or type(cotangent) is np.ndarray
-    if given is None or not (is_numpys or (kind is np.ndarray and is_foreign(core(cotangent)))):
+    given = next((kind_of(value) for value in map(core, values) if is_foreign(value)), None)
+    is_numpys = type(out := core(out)) is np.ndarray
+    if given is None or not (is_numpys or (type(core(own)) is np.ndarray and is_foreign(out))):
         return
     name = (called and called()) or SPELLED.get(name, name)
     if is_numpys:

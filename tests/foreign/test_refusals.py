@@ -67,8 +67,12 @@ class Mixing(Strict):
     def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return mixing(Strict.__array_function__(self, fn, types, args, kwargs))
 
+    def __getitem__(self, index: Any) -> Any:
+        return mixing(Strict.__getitem__(self, index))
+
     def __getattr__(self, name: str) -> Any:
-        return (lambda: Mixing(self.host())) if name == "copy" else super().__getattr__(name)
+        found = super().__getattr__(name)
+        return (lambda *args: mixing(found(*args))) if callable(found) else found
 
 
 def mixing(result: Any) -> Any:
@@ -119,6 +123,40 @@ def test_a_gradient_is_of_the_kind_of_its_array() -> None:
     ):
         with pytest.raises(TypeError, match=said):
             wrong()
+
+
+def test_a_vmap_does_not_hide_another_librarys_arrays() -> None:
+    """What is refused outside is refused of the examples, too, however deep they are inside."""
+    a, host = Mixing([[1.0, 2.0]]), np.array([[3.0, 4.0]])
+
+    class Losing(Mixing):
+        __slots__ = ()
+
+        def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
+            found = Strict.__array_function__(self, fn, types, args, kwargs)
+            return found.host() if fn is np.argsort else mixing(found)
+
+    def total(x: Any, y: Any) -> Any:
+        return np.sum(x * y)
+
+    by_host = tg.grad(total, 1)
+    for wrong, axes, given in (
+        (by_host, (0, 0), (a, host)),
+        (by_host, (0, None), (a, host[0])),
+        (by_host, (None, 0), (a[0], host)),
+        (tg.vmap(by_host), (0, 0), (a, host)),
+        (tg.grad(total, (0, 1)), (0, 0), (a, host)),
+        (tg.hessian(total, 1), (0, 0), (a, host)),
+        (tg.grad(lambda x: total(x, a[0])), 0, (host,)),
+        (lambda x: tg.vjp(total, a[0], x)[1](1.0), 0, (host,)),
+    ):
+        with pytest.raises(TypeError, match=r"multiply of a tests .* that requires grad, whose"):
+            tg.vmap(wrong, axes)(*given)
+    assert isinstance(tg.vmap(tg.grad(total))(a, host), Strict)
+    assert isinstance(tg.vmap(lambda x: tg.vjp(np.sin, x)[1]([1, 2])[0])(a), Strict)
+    assert isinstance(tg.vmap(lambda x: tg.jvp(np.sin, (x,), (1,))[1])(a[0]), Strict)
+    with pytest.raises(TypeError, match=r"^argsort of a tests Losing returned an array of NumPy's"):
+        tg.vmap(np.argsort)(Losing([[2.0, 1.0]]))
 
 
 def test_a_list_does_not_hide_another_librarys_arrays() -> None:

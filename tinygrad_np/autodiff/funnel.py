@@ -82,7 +82,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded)  # type: ignore[no-any-return]
     if not plain and type(out) is ndarray and type(values[0]) not in PLAIN:
-        check_kind(rule.name, values, ways.numpys_own)
+        check_kind(rule.name, values, ways.numpys_own, out)
     record, sure = None, rule.certain or (len(nodes) <= rule.sure and out.dtype.kind in "fc")
     if any(nodes) and (ordinary or mode.recording) and (sure or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
@@ -198,8 +198,8 @@ def _several(
         )
     if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    if any(type(part) is ndarray for part in out):
-        check_kind(rule.name, values, ways.numpys_own)
+    for part in out:
+        check_kind(rule.name, values, ways.numpys_own, part)
     nodes: Sequence[Record | None] = [None] * len(out)
     if any(parents) and mode.recording and not rule.constant:
         for part in out:

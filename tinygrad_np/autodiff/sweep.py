@@ -162,8 +162,8 @@ def _pull(
                 cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         except Exception as error:
             raise theirs(error, rule.name, values) or error  # noqa: B904 - it is its context
-        if type(cotangent) is not (kind := type(values[argument])):
-            check_kind(rule.name, values, None, cotangent, kind)
+        if type(cotangent) is not ndarray or type(values[argument]) is not ndarray:
+            check_kind(rule.name, values, None, cotangent, values[argument])
         pulled.append((parent, cotangent, values[argument]))
     return pulled
 

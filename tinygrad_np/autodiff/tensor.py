@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from ..foreign import check_known, refuse_mixture
+from ..foreign import check_known, core, refuse_mixture
 from ..habits import NAMES, warn_of_result
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
@@ -256,7 +256,7 @@ class Tensor(Operators, ways.Foreign):
         if fits and given.shape == own.shape and given.flags.c_contiguous:
             return given  # as it is: 5 µs less
         seed = given if isinstance(given, Tensor) else Tensor(given)
-        if is_foreign(own) and not isinstance(given, (Tensor, ndarray)):  # numbers
+        if is_foreign(core(own)) and not isinstance(given, (Tensor, ndarray)):  # numbers
             seed = Tensor(akin(seed._array, own))
         refuse_mixture(what, seed, own)
         if seed.shape != self.shape:

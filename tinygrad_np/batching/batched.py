@@ -17,9 +17,11 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..autodiff.nests import leaves, rebuild
 from ..autodiff.primitives import ARRAY, cast, take_at
 from ..autodiff.rules import COMPOSITES, FACTS, TABLE, ways
+from ..autodiff.rules.signatures import name_of
 from ..autodiff.tape import Watch, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
+from ..foreign import check_kind
 
 Batching = Callable[..., Any]  # of a function, the level, and the function's arguments
 RULES: dict[Any, Batching] = {}  # how functions are computed for all examples at once
@@ -251,7 +253,8 @@ for fn in (
 def computed(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``fn`` of operands some of which are ``Batched``: that of the newest ``vmap`` first."""
     kwargs = {name: value for name, value in kwargs.items() if name != "out" or value is not None}
-    found = [part for part in leaves([args, kwargs]) if type(part) is Batched]
+    given = leaves([args, kwargs])
+    found = [part for part in given if type(part) is Batched]
     level = max((part.level for part in found), key=lambda level: level.number)
     if fn in FACTS:
         how = held if fn in (np.may_share_memory, np.shares_memory) else likeness
@@ -260,11 +263,15 @@ def computed(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         if not any(part.varies for part in found if part.level is level):
             out = fn(*opened(args, level, held), **opened(kwargs, level, held))
-            return closed(out, level, False)
-        out = _rule(fn)(fn, level, args, kwargs)
-        return one_by_one(fn, level, args, kwargs) if out is NotImplemented else out
+            out = closed(out, level, False)
+        else:
+            out = _rule(fn)(fn, level, args, kwargs)
+            out = one_by_one(fn, level, args, kwargs) if out is NotImplemented else out
     finally:
         mode.watch = inside
+    for part in leaves(out):
+        check_kind(name_of(fn), given[:1], ways.numpys_own, part)
+    return out
 
 
 def _rule(fn: Any) -> Batching:
