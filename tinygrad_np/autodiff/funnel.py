@@ -91,7 +91,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         record.number, record.rule = next_number(), rule
         record.values, record.kwargs, record.parents = values, kwargs, nodes
         record.out = (saved or out) if rule.reads_out else None
-        record.origin = record.storage = record.hooks = None
+        record.whole = record.origin = record.storage = record.hooks = None
     if not rule.is_ufunc and (getattr(out, "base", None) is not None or out is values[0]):
         return _placed(out, record, args, (rule, values, kwargs))
     tensor = _new(Tensor)
@@ -333,7 +333,9 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)
-        return COMPOSITES[fn](*args, **kwargs)
+        since, out = next_number(), COMPOSITES[fn](*args, **kwargs)
+        calls.made_by(fn, out, since)
+        return out
     is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
     if is_ruled:
         return apply(fn, args, kwargs)

@@ -15,7 +15,7 @@ from .hooks import fire
 from .nests import SINGLE, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
 from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array, own
-from .rules.calls import checked, released
+from .rules.calls import checked, describe, released
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
 from .tape import NO_OPTIONS, RELEASED, Node, Record, mode
@@ -73,7 +73,7 @@ def _descend(
         g = arrived.pop(node) if node.hooks is None else fire(node.hooks, arrived.pop(node))
         rule, values, parents = node.rule, node.values, node.parents
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
-            raise TapeError(released(rule.name))
+            raise TapeError(released(node.called))
         chosen, kwargs = selected.pop(node, 0) if selected else 0, node.kwargs
         chooses = 2 if "where" in kwargs else chosen | rule.selects
         real = quick and (g.shape or (g.shape is not None and g.dtype.kind != "c"))
@@ -161,9 +161,9 @@ def _pull(
             if chosen >= rule.heeds:
                 cotangent = _drop_untaken(g, cotangent, node, argument, out, operands)
         except Exception as error:
-            raise theirs(error, rule.name, values) or error  # noqa: B904 - it is its context
+            raise theirs(error, node.called, values) or error  # noqa: B904 - it is its context
         if type(cotangent) is not ndarray or type(values[argument]) is not ndarray:
-            check_kind(rule.name, values, None, cotangent, values[argument])
+            check_kind(node.called, values, None, cotangent, values[argument])
         pulled.append((parent, cotangent, values[argument]))
     return pulled
 
@@ -316,14 +316,3 @@ def _check_unchanged(record: Record, parents: Sequence[Node | None], floor: int)
                         "operation ran, and its derivative needs the old values; write after "
                         "backward(), or give the operation a copy."
                     )
-
-
-def describe(record: Record) -> str:
-    """An operation with its operands, as errors name it: ``multiply(w: (3,) float32, 2.0)``."""
-    operands = []
-    for value, parent in zip(record.values, record.parents, strict=False):
-        name = getattr(parent, "name", None)
-        label = f"{name}: " if name else ""
-        shown = f"{value.shape} {value.dtype}" if hasattr(value, "dtype") else repr(value)
-        operands.append(label + shown)
-    return f"{record.rule.name}({', '.join(operands)})"

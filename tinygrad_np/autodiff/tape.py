@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from .rules.signatures import name_of
 from .rules.table import Changes, Part, Several
 
 if TYPE_CHECKING:
@@ -190,11 +191,12 @@ class Record:
     constants), ``out`` is the result if a rule reads it. ``storage`` is the leaf's memory that the
     result is a view of, and ``guards`` watch over operands that are in the reach of the outside.
     ``origin`` names the modules whose result this is, ``hooks`` are called with its cotangent.
+    A record that a composite made has that function as its ``whole``.
     """
 
     __slots__ = (
         "guards", "hooks", "kwargs", "name", "number", "origin", "out", "parents", "rule",
-        "storage", "values",
+        "storage", "values", "whole",
     )  # fmt: skip
     name: str
 
@@ -206,9 +208,15 @@ class Record:
         self.rule, self.values, self.kwargs, self.parents = rule, values, kwargs, parents
         self.guards = guards
         self.out: Any = None
+        self.whole: Any = None
         self.origin: tuple[Any, ...] | None = None
         self.storage: Storage | None = None
         self.hooks: dict[Any, Any] | None = None
+
+    @property
+    def called(self) -> str:
+        """The function that the user called, as errors name it."""
+        return name_of(self.whole) if self.whole else self.rule.name
 
     @property
     def released(self) -> bool:

@@ -405,7 +405,7 @@ class Tensor(Operators, ways.Foreign):
         name = [f"name={self.name!r}"] if self.name else []
         made = [] if self._node is None else ["requires_grad=True"]
         if isinstance(self._node, Record):
-            made = [f"made by {self._node.rule.name}"]
+            made = [f"made by {self._node.called}"]
         return [f"shape={self.shape}", f"dtype={self.dtype}", *name, *made]
 
     def __format__(self, spec: str) -> str:

@@ -356,6 +356,28 @@ def released(name: str) -> str:
     )
 
 
+def made_by(fn: Any, out: Any, since: int) -> None:
+    """Note that the records from ``since`` on, of the results of a composite, are parts of it."""
+    made = (out,) if hasattr(out, "_node") else leaves(out)
+    todo = [part._node for part in made if hasattr(part, "_node")]
+    for node in todo:  # which grows
+        if node and node.number > since and node.rule and node.whole is not fn:
+            node.whole = fn
+            todo += node.parents
+
+
+def describe(record: Any) -> str:
+    """An operation with its operands, as errors name it: ``multiply(w: (3,) float32, 2.0)``."""
+    operands = []
+    for value, parent in zip(record.values, record.parents, strict=False):
+        name = getattr(parent, "name", None)
+        label = f"{name}: " if name else ""
+        shown = f"{value.shape} {value.dtype}" if hasattr(value, "dtype") else repr(value)
+        operands.append(label + shown)
+    inside = f" inside {record.called}" if record.whole else ""
+    return f"{record.rule.name}({', '.join(operands)}){inside}"
+
+
 def explained(error: Exception, rule: Rule, args: tuple[Any, ...], called: str) -> Exception:
     """The error with the function called, its operands and, for products, the likely cure."""
     if (found := theirs(error, rule.name, leaves(list(args)), called)) is not None:
