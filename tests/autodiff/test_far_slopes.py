@@ -125,3 +125,23 @@ def test_no_slope_is_nan_at_the_ends(name: str) -> None:
     for z in (np.inf, 1e200, -1e200 + 0j, 1e200 + 1e190j, 1e190 + 1e200j, 1e160 - 1e160j):
         if np.isfinite(getattr(sp, name)(z)):
             assert np.isfinite(slope(name, (), z)), z
+
+
+# the second slopes of pseudo_huber(δ, r) and of hypot, with 400 digits (mpmath 1.3)
+SECOND = [
+    (1e-05, 1e4, (-1.999999997, 1.0, 1.0000000000000002e-27), (0.0001, -1e-13, 1e-22)),
+    (1.0, 1e8, (-1.99999997, 0.9999999999999999, 1e-24), (1e-8, -1e-16, 1e-24)),
+    (2.0, -1e150, (-2.0, -1.0, 0.0), (1e-150, 2e-300, 0.0)),
+    (1e5, 1e-8, (-7.5e-53, 1e-39, 1.0), (1e-31, -1e-18, 1e-5)),
+    (3.0, 4.0, (-0.416, 0.512, 0.216), (0.128, -0.096, 0.072)),
+]
+
+
+def test_second_slopes_of_what_has_a_hypotenuse_in_it() -> None:
+    for delta, r, *both in SECOND:
+        for fn, wanted in zip((sp.pseudo_huber, np.hypot), both, strict=True):
+            (first, mixed), (other, second) = tg.hessian(fn, (0, 1))(delta, r)
+            found = [first, mixed, other, second]
+            np.testing.assert_allclose(found, [*wanted[:2], *wanted[1:]], rtol=2e-15)
+    around = tg.hessian(lambda x: np.abs(x + 1e-5j))(1e4)  # √(x² + 1e-10)
+    np.testing.assert_allclose(around, 1e-22, rtol=2e-15)

@@ -6,6 +6,7 @@ from tinygrad_np.autodiff import primitives as p
 from tinygrad_np.autodiff.primitives import (
     elementwise,
 )
+from tinygrad_np.autodiff.rules.elementwise import hypot_slope
 
 from .case import (
     Const,
@@ -76,7 +77,7 @@ for fn in (np.add, np.subtract, np.multiply, np.divide):
     row(fn, complex_(2, 3), real(3, seed=2))
     row(fn, real(1, 3), complex_(2, 3))
 for fn in (np.maximum, np.minimum, np.fmax, np.fmin, np.hypot, np.logaddexp, np.logaddexp2,
-           np.arctan2):  # fmt: skip
+           np.arctan2, hypot_slope):  # fmt: skip
     for a, b in SHAPES:
         row(fn, real(*a), real(*b, seed=1))
     row(fn, real(2, 3), 0.2)

@@ -146,6 +146,8 @@ if HAS_SCIPY:
         row(fn, 2, np.array(5), low)
     row(rules.gauss, real(2, 3))
     row(rules.gauss, complex_(3))
+    for fn in (rules.pseudo_huber_by_delta, rules.pseudo_huber_by_r):
+        row(fn, positive(2, 1), real(2, 3, seed=1) * 1.5)
     row(densities.weighed, positive(3), 1.7, np.array(0.3), np.array(-2.5), -0.6, scalar)
     # what it says of y holds for an x that y moves
     row(densities.inverse_slope, scalar, positive(3), 1.7, 0.3, -2.5, -0.6, 0.4, _order=0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.dispatch import F
+from ..primitives.dispatch import F, primitive
 from ..primitives.elementwise import cast, clip, of_dtype, replace_nonfinite, sigmoid
 from .calls import in_numpys_words
 from .table import Traits, composite, elementwise
@@ -135,11 +135,11 @@ def sign_slope(g: Any, out: Any, x: Any) -> Any:
     return np.imag(g * out) * np.conj(out) * 1j / np.where(size == 0, 1, size)
 
 
-def abs_slope(g: Any, out: Any, x: Any) -> Any:
+def abs_slope(g: Any, x: Any) -> Any:
     """sign(x), or conj(x)/|x| in the complex plane; 0 at 0."""
     if not np.iscomplexobj(x):
         return g * np.sign(x)
-    return hypot_slope(g, out, np.real(x)) - hypot_slope(g, out, np.imag(x)) * 1j
+    return g * (hypot_slope(x.real, x.imag) - hypot_slope(x.imag, x.real) * 1j)
 
 
 def sinc_slope(g: Any, out: Any, x: Any) -> Any:
@@ -159,10 +159,13 @@ def root_slope(g: Any, root: Any, divisor: Any) -> Any:
     return np.where(zero, 0, g / np.where(zero, 1, divisor))
 
 
-def hypot_slope(g: Any, out: Any, x: Any) -> Any:
+@primitive
+def hypot_slope(x: Any, y: Any) -> Any:
     """x / hypot(x, y), 0 at the origin, sign(x) where x is infinite."""
-    apart = np.logical_and(out > 0, out < np.inf)
-    return g * np.where(apart, x / np.where(apart, out, 1), np.where(np.isinf(x), np.sign(x), 0))
+    radius = np.hypot(x, y)
+    apart = np.logical_and(radius > 0, radius < np.inf)
+    slope = x / np.where(apart, radius, 1)
+    return np.where(apart, slope, np.where(np.isinf(x), np.sign(slope), 0))
 
 
 def share_of_sum(x: Any, y: Any, scale: float = 1.0) -> Any:
@@ -220,8 +223,11 @@ elementwise(np.fmod, lambda g, _out, _x, _y: g,
             lambda g, out, x, y: g * np.rint((out - x) / y))  # fmt: skip
 elementwise(np.arctan2, lambda g, _out, x, y: turn(g, y, np.hypot(x, y)),
             lambda g, _out, x, y: turn(-g, x, np.hypot(x, y)))  # fmt: skip
-elementwise(np.hypot, lambda g, out, x, _y: hypot_slope(g, out, x),
-            lambda g, out, _x, y: hypot_slope(g, out, y))  # fmt: skip
+elementwise(np.hypot, lambda g, _out, x, y: g * hypot_slope(x, y),
+            lambda g, _out, x, y: g * hypot_slope(y, x))  # fmt: skip
+# y² / r³ and -xy / r³: of 1 / r - x² / r³ the digits would cancel
+elementwise(hypot_slope, lambda g, _out, x, y: turn(g * hypot_slope(y, x), y, np.hypot(x, y)),
+            lambda g, _out, x, y: turn(-g * hypot_slope(y, x), x, np.hypot(x, y)))  # fmt: skip
 elementwise(np.logaddexp, lambda g, _out, x, y: g * share_of_sum(x, y),
             lambda g, _out, x, y: g * share_of_sum(y, x))  # fmt: skip
 elementwise(np.logaddexp2, lambda g, _out, x, y: g * share_of_sum(x, y, LOG2),
@@ -313,7 +319,7 @@ elementwise(np.cbrt, lambda g, out, _x: root_slope(g, out, 3 * (out * out)))
 elementwise(np.square, lambda g, _out, x: g * (2 * x),
             traits=Traits(native=("fmul {t} {a}, {a}",)))  # fmt: skip
 elementwise(np.reciprocal, lambda g, out, _x: -g * (out * out))
-elementwise(np.absolute, lambda g, out, x: abs_slope(g, out, x),
+elementwise(np.absolute, lambda g, _out, x: abs_slope(g, x),
             traits=Traits(native=("call {t} @llvm.fabs({t} {a})",)))  # fmt: skip
 elementwise(np.fabs, lambda g, _out, x: g * np.sign(x),
             traits=Traits(native=("call {t} @llvm.fabs({t} {a})",)))  # fmt: skip

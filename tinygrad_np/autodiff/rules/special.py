@@ -15,7 +15,7 @@ from scipy import special as sp
 from scipy.special import _ufuncs as hidden  # what its Python functions lead to
 
 from ..primitives import primitive
-from .elementwise import LOG10, as_wide, power_base, power_exponent
+from .elementwise import LOG10, as_wide, hypot_slope, power_base, power_exponent
 from .steady import (
     ROOT_PI,
     arrays,
@@ -174,16 +174,29 @@ def boxcox_slope(log_x: Any, power: Any) -> Any:
                     np.square(inside) * exprel_slope(exponent) * tilt)  # fmt: skip
 
 
-def at_origin(delta: Any, r: Any) -> Any:
-    """hypot(δ, r), and 1 at the origin: what a division can do with."""
+def shrunk(delta: Any, r: Any) -> Any:
+    """1 - δ / h where h = hypot(δ, r), written so that nothing cancels; 0 at the origin."""
     size = np.hypot(delta, r)
-    return np.where(size == 0, 1, size)
+    return hypot_slope(r, delta) * (r / (np.where(size == 0, 1, size) + delta))
 
 
+@primitive
 def pseudo_huber_by_delta(delta: Any, r: Any) -> Any:
-    """(h - δ)² / h where h = hypot(δ, r), written so that nothing cancels."""
-    size = at_origin(delta, r)
-    return np.square(r * (r / (size + delta))) / size
+    """(h - δ)² / h where h = hypot(δ, r)."""
+    return np.hypot(delta, r) * np.square(shrunk(delta, r))
+
+
+@primitive
+def pseudo_huber_by_r(delta: Any, r: Any) -> Any:
+    """δ r / h."""
+    return delta * hypot_slope(r, delta)
+
+
+elementwise(pseudo_huber_by_delta, lambda g, _out, delta, r:
+            -g * (np.square(shrunk(delta, r)) * (2 + hypot_slope(delta, r))),
+            lambda g, _out, delta, r: g * hypot_slope(r, delta) ** 3)  # fmt: skip
+elementwise(pseudo_huber_by_r, lambda g, _out, delta, r: g * hypot_slope(r, delta) ** 3,
+            lambda g, _out, delta, r: g * hypot_slope(delta, r) ** 3)  # fmt: skip
 
 
 def spence_slope(x: Any) -> Any:
@@ -295,7 +308,7 @@ elementwise(sp.kl_div, lambda g, _out, x, y: g * log_quotient(x, y),
 elementwise(sp.huber, lambda g, _out, delta, r: g * np.maximum(np.abs(r) - delta, 0),
             lambda g, _out, delta, r: g * np.clip(r, -delta, delta))  # fmt: skip
 elementwise(sp.pseudo_huber, lambda g, _out, delta, r: g * pseudo_huber_by_delta(delta, r),
-            lambda g, _out, delta, r: g * (r * (delta / at_origin(delta, r))))  # fmt: skip
+            lambda g, _out, delta, r: g * pseudo_huber_by_r(delta, r))  # fmt: skip
 elementwise(sp.boxcox, lambda g, _out, x, power: g * np.power(x, power - 1),
             lambda g, _out, x, power: g * boxcox_slope(np.log(x), power))  # fmt: skip
 elementwise(sp.boxcox1p, lambda g, _out, x, power: g * np.power(1 + x, power - 1),
