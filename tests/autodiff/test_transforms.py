@@ -1,7 +1,7 @@
 """Functions of functions: nests, any order, closures, mixed modes."""
 # ruff: noqa: ARG005 - unused arguments are what some rows are about
 
-from collections import namedtuple
+from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -472,3 +472,56 @@ def test_a_write_into_an_argument_is_numpys_unless_the_argument_is_the_transform
         with pytest.raises(tg.ReplayError, match="writes into an argument, which would not reach"):
             tg.replay(step)(np.ones((3, 2)), w)
     assert w.tolist() == [1.0, 1.0]
+
+
+class Keyed(dict[str, Any]):
+    """A dict of the user's own."""
+
+
+class Row(list[Any]):
+    """A list of the user's own."""
+
+
+class Couple(tuple[Any, ...]):
+    """A tuple of the user's own, without fields."""
+
+
+KEPT: dict[str, Callable[[Any], Any]] = {
+    "OrderedDict": lambda v: OrderedDict(b=v, a=v),
+    "defaultdict": lambda v: defaultdict(float, b=v, a=v),
+    "Keyed": lambda v: Keyed(b=v, a=v),
+    "Row": lambda v: Row([v, v]),
+    "Couple": lambda v: Couple((v, v)),
+}
+
+
+@for_each(KEPT)
+def test_a_nest_stays_of_its_class(name: str) -> None:
+    """What the function gets, and what comes back, in every transform."""
+    nest, x = KEPT[name], X
+
+    def same(given: Any) -> Any:
+        assert type(given).__name__ == name
+        return nest(first(given) * 2)
+
+    def first(given: Any) -> Any:
+        return next(iter(given.values())) if isinstance(given, dict) else given[0]
+
+    def total(given: Any) -> Any:
+        return np.sum(first(same(given)) ** 2)
+
+    step = tg.replay(same)
+    for found in (
+        tg.grad(total)(nest(x)),
+        tg.vjp(same, nest(x))[0],
+        tg.vjp(total, nest(x))[1](1.0)[0],
+        tg.jvp(same, (nest(x),), (nest(x),))[1],
+        tg.hvp(total, (nest(x),), (nest(x),))[0],
+        tg.jacobian(total)(nest(x)),
+        tg.vmap(same)(nest(x)),
+        tg.checkpoint(same)(nest(tg.Tensor(x, requires_grad=True))),
+        tg.stop_gradient(nest(tg.Tensor(x))),
+        *(step(nest(x)) for _ in range(3)),
+        next(iter(tg.data.batches(nest(x), nest(x), 1, seed=0)))[0],
+    ):
+        assert type(found).__name__ == name

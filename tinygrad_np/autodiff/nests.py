@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import gc
+import operator
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -103,7 +104,7 @@ def rebuild(nest: Any, values: list[Any]) -> Any:
 
 def tupled(kind: Any, values: Any) -> Any:
     """A tuple of ``values`` as ``kind`` is one: named tuples stay named."""
-    return kind(*values) if hasattr(kind, "_fields") else tuple(values)
+    return tuple.__new__(kind if issubclass(kind, tuple) else tuple, values)
 
 
 def are_whole(nest: list[Any]) -> bool:
@@ -121,16 +122,18 @@ def floating(leaf: Any) -> Any:
     return float(leaf) if isinstance(leaf, int) and type(leaf) is not bool else leaf
 
 
-def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
-    if isinstance(nest, dict):
-        return {key: _map(fn, part) for key, part in nest.items()}
-    if isinstance(nest, list):
-        return [_map(fn, part) for part in nest]
+def remade(nest: Any, parts: dict[Any, Any]) -> Any:
+    """A nest of the class of this one, as an OrderedDict, with other ``parts``."""
     if isinstance(nest, tuple):
-        return tupled(type(nest), [_map(fn, part) for part in nest])
-    if (fields := held(nest)) is not None:
-        made = copy.copy(nest)
-        for name, part in fields.items():
-            object.__setattr__(made, name, _map(fn, part))  # also where it is frozen
-        return made
-    return None if nest is None else fn(nest)
+        return tupled(type(nest), parts.values())
+    store: Any = operator.setitem if isinstance(nest, (dict, list)) else object.__setattr__
+    made = copy.copy(nest)
+    for key, part in parts.items():
+        store(made, key, part)  # into a dataclass also where it is frozen
+    return made
+
+
+def _map(fn: Callable[[Any], Any], nest: Any) -> Any:
+    if (found := parts(nest)) is None:
+        return None if nest is None else fn(nest)
+    return remade(nest, {key: _map(fn, part) for key, part in found.items()})

@@ -1,12 +1,11 @@
 """Samples: x and y, arrays or nests of arrays, with one row for each."""
 
-import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..autodiff.nests import held, leaves, rebuild, refuse_subclass, tupled
+from ..autodiff.nests import held, leaves, parts, rebuild, refuse_subclass, remade
 from ..autodiff.primitives import is_foreign, kind_of, refuse_namespace
 from ..autodiff.tensor import Tensor
 from ..errors import DataError
@@ -28,11 +27,13 @@ def named_arrays(name: str, nest: Any) -> list[tuple[str, Any]]:
     """The same with what each is called in a nest that is called ``name``."""
     if isinstance(nest, ARRAYS) or nest is None or isinstance(nest, SETTINGS):
         return [(name, array) for array in (arrays(nest) if isinstance(nest, ARRAYS) else [])]
-    if isinstance(nest, (dict, list, tuple)):
-        items = nest.items() if isinstance(nest, dict) else enumerate(nest)
-        return [each for k, part in items for each in named_arrays(f"{name}[{k!r}]", part)]
-    parts = held(nest) or {}
-    return [each for k, part in parts.items() for each in named_arrays(f"{name}.{k}", part)]
+    return [each for _, place, part in _placed(name, nest) for each in named_arrays(place, part)]
+
+
+def _placed(name: str, nest: Any) -> list[tuple[Any, str, Any]]:
+    """The parts of a nest that is called ``name``, behind the key and what each is called."""
+    way = "{}[{!r}]" if isinstance(nest, (dict, list, tuple)) else "{}.{}"
+    return [(key, way.format(name, key), part) for key, part in (parts(nest) or {}).items()]
 
 
 def rows_of(x: Any, y: Any, rows: NDArray[np.intp]) -> Pair:
@@ -43,8 +44,8 @@ def rows_of(x: Any, y: Any, rows: NDArray[np.intp]) -> Pair:
 def _taken(nest: Any, rows: NDArray[np.intp]) -> Any:
     if isinstance(nest, np.ndarray):
         return nest.take(rows, axis=0)
-    parts = [p.take(rows, axis=0) if isinstance(p, ARRAYS) and p.ndim else p for p in leaves(nest)]
-    return rebuild(nest, parts)
+    taken = [p.take(rows, axis=0) if isinstance(p, ARRAYS) and p.ndim else p for p in leaves(nest)]
+    return rebuild(nest, taken)
 
 
 def length(nest: Any) -> int:
@@ -86,17 +87,10 @@ def _as_nest(caller: str, name: str, given: Any) -> Any:
     """A nest with arrays for all lists of numbers in it."""
     if given is None or isinstance(given, SETTINGS):
         return given
-    if isinstance(given, dict):
-        return {k: _as_nest(caller, f"{name}[{k!r}]", part) for k, part in given.items()}
-    if isinstance(given, (tuple, list)) and arrays(given):
-        parts = [_as_nest(caller, f"{name}[{i}]", part) for i, part in enumerate(given)]
-        return parts if isinstance(given, list) else tupled(type(given), parts)
-    if (fields := held(given)) is not None:
-        made = copy.copy(given)
-        for field, part in fields.items():  # also where it is frozen
-            object.__setattr__(made, field, _as_nest(caller, f"{name}.{field}", part))
-        return made
-    return as_array(caller, name, given)
+    if parts(given) is None or (isinstance(given, (tuple, list)) and not arrays(given)):
+        return as_array(caller, name, given)
+    made = {k: _as_nest(caller, place, part) for k, place, part in _placed(name, given)}
+    return remade(given, made)
 
 
 def _paired_arrays(caller: str, x: ArrayLike, y: ArrayLike) -> Pair:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import shown
-from ..autodiff.nests import held, leaves, rebuild, refuse_subclass
+from ..autodiff.nests import held, leaves, parts, rebuild, refuse_subclass, remade
 from ..autodiff.tensor import Tensor
 from ..data.samples import ARRAYS, SETTINGS, arrays, plain
 from ..errors import ShapeError
@@ -75,16 +75,14 @@ def numbers(name: str, value: Any, model: Module | None = None) -> Any:
     """
     if isinstance(value, ARRAYS):
         return _checked(name, value)
-    if isinstance(value, dict):
-        return {k: _entry(f"{name}[{k!r}]", part, model) for k, part in value.items()}
-    if isinstance(value, (tuple, list)) and any(map(_is_nest, value)):
-        parts = [_entry(f"{name}[{i}]", part, model) for i, part in enumerate(value)]
-        if isinstance(value, list):
-            return parts
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    if held(value) is not None:
-        parts = [_entry(f"an entry of {name}", part, model) for part in leaves(value)]
-        return rebuild(value, parts)
+    if isinstance(value, (dict, tuple, list)):
+        if isinstance(value, dict) or any(map(_is_nest, value)):
+            items = parts(value) or {}
+            made = {k: _entry(f"{name}[{k!r}]", part, model) for k, part in items.items()}
+            return remade(value, made)
+    elif held(value) is not None:
+        entries = [_entry(f"an entry of {name}", part, model) for part in leaves(value)]
+        return rebuild(value, entries)
     return _checked(name, _as_array(name, value, model))
 
 
