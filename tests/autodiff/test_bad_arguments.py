@@ -10,6 +10,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.each import for_each
+from tinygrad_np.compat import autograd
 
 X = np.array([1.0, 2.0, 3.0])
 ROOM = str(Path(tg.__file__).parent)
@@ -99,6 +100,10 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "word": (lambda: leaf() + "a", "the operand 'a', of dtype <U1"),
     "number": (lambda: leaf() @ 3, r"(?s)^matmul: Input.*operand 1: 3.*use \* for the product"),
     "argnums": (lambda: tg.grad(square, "a"), "argnums='a'; give the place"),
+    "argnums, a bool": (lambda: tg.grad(square, True), "argnums=True; give the place"),
+    "argnums, one a bool": (lambda: tg.hessian(square, (0, True)), r"argnums=\(0, True\); give"),
+    "argnum, a bool": (lambda: autograd.grad(square, True), "for argnum the place"),
+    "order, a bool": (lambda: tg.gradcheck(square, X, order=True), "order=True, tolerance"),
     "function": (lambda: tg.grad("x"), "a function to differentiate was expected, not 'x'"),  # type: ignore[arg-type]
     "rule": (lambda: tg.defvjp(np.sin, "x"), r"defvjp\(sin\) was given 'x' for a rule"),  # type: ignore[arg-type]
     "rule and each": (

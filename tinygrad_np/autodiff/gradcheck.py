@@ -43,7 +43,7 @@ def largest_error(
     seed: int = 0,
 ) -> float:
     """The largest relative difference that ``gradcheck`` finds, over all orders up to ``order``."""
-    if not isinstance(order, int) or order < 1 or not isinstance(tolerance, (int, float)):
+    if type(order) is not int or order < 1 or not isinstance(tolerance, (int, float)):
         raise TypeError(
             f"gradcheck: order={order!r}, tolerance={tolerance!r}; give 1, 2, … and 1e-7."
         )

@@ -191,7 +191,7 @@ def check_function(f: Any, argnums: Any = 0) -> None:
     if not callable(f):
         raise TypeError(f"a function to differentiate was expected, not {f!r}.")
     places = argnums if isinstance(argnums, (tuple, list)) else (argnums,)
-    if not all(isinstance(n, (int, np.integer)) for n in places):
+    if not all(isinstance(n, (int, np.integer)) and type(n) is not bool for n in places):
         raise TypeError(f"argnums={argnums!r}; give the place of an argument, or a tuple of them.")
 
 

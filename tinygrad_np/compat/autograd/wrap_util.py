@@ -54,7 +54,9 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(unary_operator)
     def nary_operator(fun: Any, argnum: Any = 0, *given: Any, **options: Any) -> Any:
-        if not isinstance(argnum, (int, tuple, list)) or not callable(fun):
+        places = argnum if isinstance(argnum, (tuple, list)) else (argnum,)
+        known = isinstance(argnum, (int, tuple, list)) and bool not in map(type, places)
+        if not known or not callable(fun):
             raise TypeError(
                 f"{get_name(unary_operator)} takes a function, and for argnum the place of an "
                 f"argument or a tuple of places, not {fun!r} and {argnum!r}."
