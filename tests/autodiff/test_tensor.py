@@ -752,3 +752,20 @@ def test_a_notebook_shows_values_and_where_they_come_from() -> None:
         "<table>\n<tr><th></th><th>0</th></tr>\n<tr><th>0</th><td>1.0</td></tr>\n</table>"
     )
     assert repr(tg.no_grad()) == "no_grad()"
+
+
+def test_a_second_backward_tells_why_the_first_failed() -> None:
+    t = tg.Tensor([1.0, 2.0], requires_grad=True)
+    loss = np.sum(t * t)
+    with tg.no_grad():
+        t[0] = 5.0
+    with pytest.raises(tg.StaleValueError, match="operand . of multiply"):
+        loss.backward()
+    for _ in range(2):
+        with pytest.raises(tg.TapeError, match=r"which failed \(StaleValueError: operand . of mul"):
+            loss.backward()
+    loss = np.sum(t * t)
+    loss.backward()
+    for _ in range(2):
+        with pytest.raises(tg.TapeError, match=r"\(sum\) was released by .*backward; call"):
+            loss.backward()

@@ -73,7 +73,7 @@ def _descend(
         g = arrived.pop(node) if node.hooks is None else fire(node.hooks, arrived.pop(node))
         rule, values, parents = node.rule, node.values, node.parents
         if (out := node.out) is RELEASED:  # looked at last: another thread may be at it
-            raise TapeError(released(node.called))
+            raise TapeError(released(node))
         chosen, kwargs = selected.pop(node, 0) if selected else 0, node.kwargs
         chooses = 2 if "where" in kwargs else chosen | rule.selects
         real = quick and (g.shape or (g.shape is not None and g.dtype.kind != "c"))

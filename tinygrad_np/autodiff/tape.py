@@ -189,7 +189,8 @@ class Record:
 
     ``values`` are the operands as plain arrays, ``parents`` the nodes they came from (``None`` for
     constants), ``out`` is the result if a rule reads it. ``storage`` is the leaf's memory that the
-    result is a view of, and ``guards`` watch over operands that are in the reach of the outside.
+    result is a view of, and ``guards`` watch over operands that are in the reach of the outside
+    (of a record that a backward released and failed behind, they are the reason).
     ``origin`` names the modules whose result this is, ``hooks`` are called with its cotangent.
     A record that a composite made has that function as its ``whole``.
     """
@@ -206,7 +207,7 @@ class Record:
     ) -> None:  # fmt: skip
         self.number = next_number()
         self.rule, self.values, self.kwargs, self.parents = rule, values, kwargs, parents
-        self.guards = guards
+        self.guards: Any = guards
         self.out: Any = None
         self.whole: Any = None
         self.origin: tuple[Any, ...] | None = None

@@ -231,12 +231,12 @@ class Tensor(Operators, ways.Foreign):
                 )
             gradient = np.ones_like(self if mode.capture is not None else self._array)
         seed = self._seed(gradient, "the gradient given to backward", create_graph)
-        found = sweep(
-            [(self._node, seed)],
-            retain=retain_graph or create_graph,
-            wrap=Tensor,
-            records=create_graph,
-        )
+        retain = retain_graph or create_graph
+        try:
+            found = sweep([(self._node, seed)], Tensor, retain, (), create_graph)
+        except Exception as error:
+            calls.keep_reason(self._node, error)
+            raise
         plain = not create_graph and mode.capture is None
         with EXCLUSIVE:  # other threads may add to the same leaf
             for leaf, cotangent in found.items():

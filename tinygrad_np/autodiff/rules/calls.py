@@ -348,12 +348,19 @@ def as_arrays(out: Any, inside: bool = False) -> Any:
     return tupled(type(out), [p if type(p) is np.ndarray else as_arrays(p, True) for p in out])
 
 
-def released(name: str) -> str:
+def released(record: Any) -> str:
     """Said of a graph that was swept before."""
-    return (
-        f"this part of the graph ({name}) was released by an earlier backward; call that one with "
-        "retain_graph=True to go through it twice."
-    )
+    way = "; call that one with retain_graph=True to go through it twice."
+    record.guards = record.guards or ""  # from now on it is no reason that this was released
+    if record.guards:
+        way = f", which failed ({record.guards.removesuffix('.')}); compute the result again."
+    return f"this part of the graph ({record.called}) was released by an earlier backward{way}"
+
+
+def keep_reason(node: Any, error: Exception) -> None:
+    """Note why a backward from ``node`` failed, for who tries again: it is released in part."""
+    if getattr(node, "released", False) and node.guards is None:
+        node.guards = f"{type(error).__name__}: {error}"
 
 
 def made_by(fn: Any, out: Any, since: int) -> None:
