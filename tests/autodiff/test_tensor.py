@@ -759,7 +759,7 @@ def test_a_second_backward_tells_why_the_first_failed() -> None:
     loss = np.sum(t * t)
     with tg.no_grad():
         t[0] = 5.0
-    with pytest.raises(tg.StaleValueError, match="operand . of multiply"):
+    with pytest.raises(tg.StaleValueError, match=r"operand \d of multiply"):
         loss.backward()
     for _ in range(2):
         with pytest.raises(tg.TapeError, match=r"which failed \(StaleValueError: operand . of mul"):
