@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..autodiff.primitives.elementwise import spread
+from ..autodiff.primitives.elementwise import number_as_array
 from ..autodiff.rules import FACTS, TABLE, WRITERS
 from ..errors import ReplayError
 from ..recording.equations import Equation, Variable
@@ -174,7 +174,7 @@ def _spread(operand: Any, out: Any) -> Any:
     """A number as an array that broadcasts to the result, of its innermost axes if it is large."""
     if type(operand) not in (int, float) or out.size < 2:
         return operand
-    made = spread(operand, out, INNER if out.size > SPREAD_UP_TO else out.size)
+    made = number_as_array(operand, out, INNER if out.size > SPREAD_UP_TO else out.size)
     # around bytes, so that one may see that it stays one number
     return np.ndarray(made.shape, made.dtype, made.tobytes(), 0, made.strides)
 

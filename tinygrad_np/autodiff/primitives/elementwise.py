@@ -32,7 +32,7 @@ def copied(x: Any, out: Any) -> Any:
     return out
 
 
-def spread(number: Any, like: Any, least: int) -> Any:
+def number_as_array(number: Any, like: Any, least: int) -> Any:
     """``number`` as ``least`` elements or more that broadcast to ``like`` along its inner axes.
 
     NumPy's loops with a number among their operands take up to six times as long as with arrays.

@@ -12,7 +12,7 @@ from ...foreign import is_foreign
 from ..shapes import BLOCK_ROWS, SHARED, pieces, row_blocks
 from .bodies import maximum
 from .dispatch import Kept, akin, numbers, primitive, written_out
-from .elementwise import cast, copied, spread
+from .elementwise import cast, copied, number_as_array
 
 LARGE, INNER = 1 << 16, 1 << 10  # elements of an array, of one in the place of a number
 GAINING = 1 << 17  # times the shortest of three sides, up to 64: such products gain by threads
@@ -34,7 +34,7 @@ def relu_of_array(x: Any) -> Any:
     """``relu``, of large arrays with an array of zeros: 0.6 of the time."""
     if type(x) is not ndarray or x.size < LARGE or x.dtype.kind != "f":
         return relu(x)
-    return np.maximum(x, spread(0, x, INNER))
+    return np.maximum(x, number_as_array(0, x, INNER))
 
 
 @written_out
