@@ -14,7 +14,16 @@ from .guards import EXCLUSIVE
 from .hooks import fire
 from .nests import SINGLE, tupled
 from .primitives import added_to, cast, if_finite, where_finite_or
-from .primitives.numbers import ERRORS, IGNORED, Number, is_real, kept_array, own
+from .primitives.numbers import (
+    ELIDED,
+    ERRORS,
+    IGNORED,
+    Steady,
+    cross,
+    is_real,
+    kept_array,
+    own,
+)  # fmt: skip
 from .rules.calls import checked, describe, released
 from .rules.table import Kept, Part, Several
 from .shapes import broadcasts_to, unbroadcast
@@ -77,6 +86,8 @@ def _descend(
         chosen, kwargs = selected.pop(node, 0) if selected else 0, node.kwargs
         chooses = 2 if "where" in kwargs else chosen | rule.selects
         real = quick and (g.shape or (g.shape is not None and g.dtype.kind != "c"))
+        if real and rule.arity and g.nbytes >= ELIDED and rule.traits.cost is None:
+            real = not cross(g, (out, *values))
         if real and (arity := rule.arity) and chosen < rule.heeds:  # spelled out: 1 µs less
             if node.guards is not None:
                 _check_unchanged(node, parents, 0)
@@ -136,8 +147,10 @@ def _pull(
     if type(g) is Several:
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
-    if wrap is None and rule.is_ufunc and not (rule.is_users or is_real(g)):
-        g, out, *operands = map(kept_array, (g, out, *values))
+    if wrap is None and not rule.is_users:
+        crossed = rule.traits.cost is None and cross(g, (out, *values))
+        if crossed or (rule.is_ufunc and not is_real(g)):
+            g, out, *operands = (kept_array(v, crossed) for v in (g, out, *values))
     if wrap is not None:
         operands, out, options = _wrapped(node, g, values, parents, out, wrap, options)
     pulled: list[tuple[Node | None, Any, Any]] = []
@@ -154,7 +167,7 @@ def _pull(
                 cotangent = vjp(g, out, *operands, **options, room=_room(parent))
             else:
                 cotangent = vjp(g, out, *operands, **options)
-            if type(cotangent) is Number:
+            if type(cotangent) is Steady:
                 cotangent = cotangent.view(ndarray)
             if rule.is_users:
                 cotangent = checked(cotangent, g, values, rule.name, argument)

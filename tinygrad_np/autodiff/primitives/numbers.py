@@ -1,4 +1,4 @@
-"""How NumPy treats numbers: their errors, and one complex number alone."""
+"""How NumPy treats numbers: their errors, one complex number alone, and products without names."""
 
 import contextvars
 from typing import Any
@@ -18,10 +18,16 @@ def _ignoring() -> tuple[contextvars.ContextVar[Any], Any]:
 
 
 ERRORS, IGNORED = _ignoring()
+ELIDED = 1 << 18
 
 
-class Number(np.ndarray):
-    """One complex number, whose products stay arrays: those of NumPy's scalars have other bits."""
+class Steady(np.ndarray):
+    """An array whose products are new arrays, as those of Tensors are.
+
+    Of one complex number NumPy makes scalars, whose products have other bits. And from ``ELIDED``
+    bytes on NumPy writes the product with an array that has no name into that array, which may lie
+    in another order than the product would. Sums of it are rounded in another way then.
+    """
 
     def __array_function__(self, fn: Any, *others: Any) -> Any:
         ours = hasattr(fn, "implementation")  # which takes it as any array
@@ -38,7 +44,19 @@ def own(g: Any) -> Any:
     return np.array(g) if isinstance(g, (np.ndarray, np.generic)) else np.positive(g)
 
 
-def kept_array(value: Any) -> Any:
-    """A complex number as a ``Number``, anything else as it is."""
-    is_one = isinstance(value, (np.ndarray, np.complexfloating)) and not value.shape
-    return np.asarray(value).view(Number) if is_one else value
+def kept_array(value: Any, crossed: bool) -> Any:
+    """One complex number as a ``Steady``, or any array if they ``cross``; else as it is."""
+    if not isinstance(value, (np.ndarray, np.complexfloating)) or (value.shape and not crossed):
+        return value
+    return np.asarray(value).view(Steady)
+
+
+def cross(g: Any, others: Any) -> bool:
+    """Whether large arrays of the shape of ``g`` lie in memory in different orders."""
+    return (
+        type(g) is np.ndarray
+        and g.nbytes >= ELIDED
+        and any(
+            type(a) is np.ndarray and a.strides != g.strides and a.shape == g.shape for a in others
+        )
+    )
