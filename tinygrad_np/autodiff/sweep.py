@@ -86,8 +86,7 @@ def _descend(
         chosen, kwargs = selected.pop(node, 0) if selected else 0, node.kwargs
         chooses = 2 if "where" in kwargs else chosen | rule.selects
         real = quick and (g.shape or (g.shape is not None and g.dtype.kind != "c"))
-        if real and rule.arity and g.nbytes >= ELIDED and rule.traits.cost is None:
-            real = not cross(g, (out, *values))
+        real = real and (g.nbytes < ELIDED or not cross(rule, g, (out, *values)))
         if real and (arity := rule.arity) and chosen < rule.heeds:  # spelled out: 1 µs less
             if node.guards is not None:
                 _check_unchanged(node, parents, 0)
@@ -148,7 +147,7 @@ def _pull(
         g = g.tuple(filled=rule.is_users)
     options = NO_OPTIONS if rule.is_ufunc else node.kwargs
     if wrap is None and not rule.is_users:
-        crossed = rule.traits.cost is None and cross(g, (out, *values))
+        crossed = cross(rule, g, (out, *values))
         if crossed or (rule.is_ufunc and not is_real(g)):
             g, out, *operands = (kept_array(v, crossed) for v in (g, out, *values))
     if wrap is not None:

@@ -51,12 +51,12 @@ def kept_array(value: Any, crossed: bool) -> Any:
     return np.asarray(value).view(Steady)
 
 
-def cross(g: Any, others: Any) -> bool:
-    """Whether large arrays of the shape of ``g`` lie in memory in different orders."""
-    return (
-        type(g) is np.ndarray
-        and g.nbytes >= ELIDED
-        and any(
-            type(a) is np.ndarray and a.strides != g.strides and a.shape == g.shape for a in others
-        )
-    )
+def cross(rule: Any, g: Any, others: Any) -> bool:
+    """Whether large arrays of the shape of ``g`` lie in memory in different orders.
+
+    Rules of matrix products, which have a ``cost``, name all of their arrays.
+    """
+    if type(g) is not np.ndarray or g.nbytes < ELIDED or rule.traits.cost:
+        return False
+    arrays = (a for a in others if type(a) is np.ndarray and a.shape == g.shape)
+    return any(a.strides != g.strides for a in arrays)

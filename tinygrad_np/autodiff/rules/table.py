@@ -217,6 +217,7 @@ class Part(Rule):
 
     __slots__ = ("index", "kind", "whole")
     arity = 0
+    traits = Traits()
     is_ufunc = False
     is_users = True  # nobody writes through it
     selects = 0
