@@ -228,8 +228,8 @@ def _drops(caller: str, p: Any, training: Any, generator: Any) -> bool:
     if not isinstance(generator, np.random.Generator):
         raise TypeError(
             f"{caller}: generator is of type {type(generator).__name__}; give the same "
-            f"generator=np.random.default_rng(seed) at every call, or use nn.{caller.capitalize()}, "
-            "which keeps one."
+            "generator=np.random.default_rng(seed) at every call, or use "
+            f"nn.{caller.capitalize()}, which keeps one."
         )
     return True
 
