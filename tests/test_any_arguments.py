@@ -144,3 +144,37 @@ def test_no_argument_ends_in_an_error_from_inside(
     with np.errstate(all="ignore"):
         faults = {(name, *found[:2]): found[2] for name in names for found in swept(name)}
     assert faults == {}
+
+
+SEQUENCES, PICTURES = np.ones((2, 3, 8), np.float32), np.ones((2, 3, 8, 8), np.float32)
+# what gets far enough in functions that would refuse the usual arguments at once
+SHAPED: dict[str, dict[str, Any]] = {
+    **{name: {"x": SEQUENCES} for name in ("max_pool1d", "avg_pool1d")},
+    **{name: {"x": PICTURES} for name in (
+        "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "dropout2d", "group_norm",
+        "interpolate", "max_pool2d")},
+    "conv1d": {"x": SEQUENCES, "weight": np.ones((4, 3, 2), np.float32)},
+    "conv2d": {"x": PICTURES, "weight": np.ones((4, 3, 2, 2), np.float32)},
+    "conv_transpose2d": {"x": PICTURES, "weight": np.ones((3, 4, 2, 2), np.float32)},
+    "pad": {"x": PICTURES, "pad": (1, 1)},
+    "smooth_l1_loss": {"beta": 0},
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_messages_name_the_function_that_was_called() -> None:
+    found = set()
+    for name in set(F.__all__) - {"relu", "sigmoid", "tanh"}:  # these are primitives
+        fn, good = getattr(F, name), usual()
+        arguments = inspect.signature(fn).parameters.values()
+        given = {p.name: good.get(p.name) for p in arguments if p.default is p.empty}
+        given |= SHAPED.get(name, {})
+        for each in arguments:
+            for value in (*GIVEN, np.ones(5)):
+                try:
+                    fn(**{**given, each.name: value})
+                except Exception as error:
+                    word = re.match(r"\w+(?=[:(])", str(error))
+                    if word and word[0] != name:
+                        found.add(f"{name} by {each.name}: {error}")
+    assert not found, found

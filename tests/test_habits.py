@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_np as tg
 from tests.each import for_each
-from tinygrad_np.habits import NAMES
+from tinygrad_np.habits import NAMES, WRITTEN
 
 HABITS = {"axis": "dim", "keepdims": "keepdim", "ddof": "unbiased"}
 X = np.ones((2, 3), np.float32)
@@ -136,12 +136,12 @@ CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "utils": (lambda: nn.utils, "; an optimiser clips gradients"),
     "kaiming": (lambda: nn.init.kaiming_normal_, "initial=nn.init.he_normal"),
-    "Conv3d": (lambda: nn.Conv3d, "; there is none, only those of sequences"),
-    "conv3d": (lambda: nn.functional.conv3d, "; there is none, only those of sequences"),
+    "Conv3d": (lambda: nn.Conv3d, r"; there is none, only nn\.Conv1d and nn\.Conv2d$"),
+    "conv3d": (lambda: nn.functional.conv3d, r"; there is none, only nn\.functional\.conv1d and"),
     "ConvTranspose1d": (lambda: nn.ConvTranspose1d, "; use nn.ConvTranspose2d of windows"),
     "AdaptiveMaxPool2d": (lambda: nn.AdaptiveMaxPool2d, r"; use np\.max\(x, axis=\(2, 3\), "),
     "InstanceNorm2d": (lambda: nn.InstanceNorm2d, r"; use nn\.GroupNorm\(c, c, affine=False\)"),
-    "LazyConv2d": (lambda: nn.LazyConv2d, "; use nn.Conv2d, and say how many channels it takes"),
+    "LazyConv2d": (lambda: nn.LazyConv2d, r"; use nn\.Conv2d with all its sizes$"),
     "elsewhere": (lambda: nn.functional.Conv2d, "; use tg.nn.Conv2d"),
     "Dropout2d": (lambda: nn.Dropout2d(2), r"^Dropout2d\(p=2\)"),
     "LogSoftmax": (lambda: nn.LogSoftmax, "; use the function nn.functional.log_softmax"),
@@ -182,3 +182,30 @@ def test_what_was_called_is_named_with_the_remedy(case: str) -> None:
 def test_flatten_from_an_axis_on() -> None:
     with pytest.raises(NotImplementedError, match=r"t\.reshape\(len\(t\), -1\) to keep the first"):
         T.flatten(1)
+
+
+def test_each_of_pytorchs_layers_and_functions_is_there_or_answered() -> None:
+    theirs = pytest.importorskip("torch").nn
+    names = {n: nn for n, of in vars(theirs).items() if isinstance(of, type)}
+    names |= {n: nn.functional for n, of in vars(theirs.functional).items() if callable(of)}
+    names = {name: room for name, room in names.items() if name[0] != "_"}
+    assert len(names) > 200
+    for name, room in names.items():
+        if not hasattr(room, name):
+            with pytest.raises(AttributeError, match=f"'{name}'; (use|write|there is none|build)"):
+                getattr(room, name)
+
+
+def test_what_is_written_gives_pytorchs_values() -> None:
+    torch = pytest.importorskip("torch")
+    x, r = np.random.default_rng(0).standard_normal((2, 8, 3, 5)), 2
+    n, c, h, w = 2, 2, 3, 5
+    known = {"x": x, "np": np, "nn": nn, "n": n, "c": c, "r": r, "h": h, "w": w}
+    theirs = {name.replace("_", "").lower(): getattr(torch.nn.functional, name)
+              for name in dir(torch.nn.functional)}  # fmt: skip
+    theirs |= {"softmax2d": torch.nn.Softmax2d(), "pixelshuffle": torch.nn.PixelShuffle(r)}
+    theirs["softmin"] = torch.nn.Softmin(-1)
+    for name, formula in WRITTEN.items():
+        given = torch.tensor(x)
+        expected = theirs[name](given).numpy()
+        np.testing.assert_allclose(eval(formula, dict(known)), expected, rtol=1e-6, err_msg=name)

@@ -14,7 +14,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _BATCHES = "tg.data.batches(x, y, batch_size=64, seed=0)"
 _FIT = f"the call is tg.training.fit(model, {_BATCHES}, optimiser, epochs=5)"
 _CPU = "leave it out: all runs on the CPU, in main memory"
-_NO_VOLUMES = "there is none, only those of sequences (1d) and of images (2d)"
 _LARGEST = "use np.max(x, axis=(2, 3), keepdims=True) for one number a channel, else {}"
 _NUMPY = {
     **dict.fromkeys(["dim", "dims"], "use axis=, as in NumPy"),
@@ -57,9 +56,6 @@ NAMES: dict[str, dict[str, str]] = {
     },
     "tinygrad_np.nn": {
         **{name: f"use the function nn.functional.{known}" for name, known in (
-            ("CrossEntropyLoss", "cross_entropy"), ("NLLLoss", "nll_loss"),
-            ("MSELoss", "mse_loss"), ("L1Loss", "l1_loss"), ("HuberLoss", "huber_loss"),
-            ("SmoothL1Loss", "smooth_l1_loss"),
             ("BCELoss", "binary_cross_entropy"),
             ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"))},
         "Dense": "use nn.Linear(in_features, out_features)",
@@ -69,20 +65,23 @@ NAMES: dict[str, dict[str, str]] = {
         "MaxPooling2D": "use nn.MaxPool2d",
         "BatchNormalization": "use nn.BatchNorm1d or nn.BatchNorm2d",
         "Model": "use nn.Module",
-        **{f"Lazy{name}": f"use nn.{name}, and say how many {what} it takes" for name, what in (
-            ("Linear", "features"), ("Conv1d", "channels"), ("Conv2d", "channels"),
-            ("ConvTranspose2d", "channels"), ("BatchNorm1d", "features"),
-            ("BatchNorm2d", "features"))},
-        **dict.fromkeys(["InstanceNorm1d", "InstanceNorm2d"],
+        **dict.fromkeys(["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"],
             "use nn.GroupNorm(c, c, affine=False) for c channels"),
-        "Conv3d": _NO_VOLUMES,
         "ConvTranspose1d": "use nn.ConvTranspose2d of windows (1, k), on x[:, :, None]",
         "AdaptiveMaxPool2d": _LARGEST.format("nn.MaxPool2d"),
-        "LogSoftmax": "use the function nn.functional.log_softmax",
+        "UpsamplingNearest2d": "use nn.Upsample(scale_factor=2)",
+        "Unflatten": "use x.reshape(len(x), …), in Sequential as a function",
+        "Buffer": "use tg.Tensor(values), which belongs to the state",
+        **{f"Parameter{kind.title()}": f"use a {kind} of Tensors as an attribute"
+           for kind in ("list", "dict")},
+        **dict.fromkeys(["DataParallel", "SyncBatchNorm"], "use tg.parallel"),
+        **{f"Transformer{part}": "build it of nn.MultiheadAttention and nn.LayerNorm" for part in (
+            "", "Encoder", "EncoderLayer", "Decoder", "DecoderLayer")},
         "utils": "an optimiser clips gradients, as in SGD(params, lr=0.1, clip_norm=1.0)",
     },
     "tinygrad_np.nn.functional": {
-        "conv3d": _NO_VOLUMES,
+        **dict.fromkeys(["upsample", "upsample_nearest"], "use nn.functional.interpolate"),
+        "scaled_dot_product_attention": "use nn.MultiheadAttention",
         "conv_transpose1d": "use nn.functional.conv_transpose2d of windows (1, k), on "
         "x[:, :, None]",
         "instance_norm": "use nn.functional.group_norm(x, c) for c channels",
@@ -175,6 +174,30 @@ NAMES: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 
+# what NumPy's functions make of x in place of layers and functions, by their names in small letters
+WRITTEN = {
+    "celu": "nn.functional.elu(x)",
+    "hardshrink": "np.where(np.abs(x) > 0.5, x, 0)",
+    "hardsigmoid": "np.clip(x / 6 + 0.5, 0, 1)",
+    "hardswish": "x * np.clip(x / 6 + 0.5, 0, 1)",
+    "hardtanh": "np.clip(x, -1, 1)",
+    "logsigmoid": "-nn.functional.softplus(-x)",
+    "mish": "x * np.tanh(nn.functional.softplus(x))",
+    "normalize": "x / np.linalg.norm(x, axis=1, keepdims=True)",
+    "pixelshuffle": "x.reshape(n, c, r, r, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(n, c, h * r, "
+    "w * r)",
+    "relu6": "np.clip(x, 0, 6)",
+    "softmax2d": "nn.functional.softmax(x, axis=1)",
+    "softmin": "nn.functional.softmax(-x)",
+    "softshrink": "x - np.clip(x, -0.5, 0.5)",
+    "softsign": "x / (1 + np.abs(x))",
+    "tanhshrink": "x - np.tanh(x)",
+}
+_FRAMES = {
+    "Reflection": "reflect", "Replication": "replicate", "Circular": "circular",
+    "Constant": "constant", "Zero": "constant",
+}  # fmt: skip
+
 # arguments, by the function that does not take them; "" is for any other slip in the call
 ARGUMENTS: dict[str, dict[str, str]] = {
     "fit": {
@@ -242,7 +265,35 @@ def lacking(place: str, name: str) -> AttributeError:
             way = f"use tg.{room}.{name}"
     if way is None and place == package and name.islower() and callable(getattr(np, name, None)):
         way = f"use np.{name}, which takes Tensors"
+    if way is None and place.startswith(f"{package}.nn") and name[0] != "_":
+        way = _layer(place, name)
     return AttributeError(f"module {place!r} has no attribute {name!r}{f'; {way}' if way else ''}")
+
+
+def _layer(place: str, name: str) -> str:
+    """What does what a layer or function for networks does that is not there."""
+    package, _, room = place.partition(".")
+    own, functions = (sys.modules[f"{package}.{r}"].__all__ for r in (room, "nn.functional"))
+    small = name.replace("_", "").lower()
+    if small in WRITTEN:
+        return f"write {WRITTEN[small]}"
+    for function in functions:
+        if function.replace("_", "") in (small, small.removesuffix("loss")):
+            return f"use the function nn.functional.{function}"
+    if frame := re.fullmatch(rf"({'|'.join(_FRAMES)})Pad\dd", name):
+        return f"use the function nn.functional.pad, with mode={_FRAMES[frame[1]]!r}"
+    if name.startswith("Lazy"):
+        other = name.removeprefix("Lazy")
+        known = NAMES[place].get(other) or _layer(place, other)
+        return f"use nn.{other} with all its sizes" if other in own else known
+    base = re.sub(r"([123]d|Cell|_with_indices)$", "", name)
+    end, known = name.removeprefix(base), [n for n in (f"{base}1d", f"{base}2d", base) if n in own]
+    if end == "1d" and known:
+        return f"use {room}.{known[0]} on x[:, :, None]"
+    if end and known:
+        return f"there is none, only {' and '.join(f'{room}.{n}' for n in known)}"
+    within = "in the forward of an nn.Module, " * (room == "nn")
+    return f"there is none: write it {within}with NumPy's functions, which take Tensors"
 
 
 def warn_of_result() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 import tinygrad_np as tg
 from tinygrad_np import nn
-from tinygrad_np.habits import NAMES
 
 
 def linears(count: int) -> list[nn.Linear]:
@@ -160,16 +159,19 @@ def test_layers_are_added_as_to_a_list(kind: str) -> None:
 
 
 def test_pytorchs_names_of_losses_say_which_function_is_theirs() -> None:
-    theirs = {
-        name: way for name, way in NAMES["tinygrad_np.nn"].items() if "use the function" in way
-    }
-    assert len(theirs) > 5
-    for name, way in theirs.items():
-        function = way.rpartition(".")[2]
-        with pytest.raises(
-            AttributeError, match=rf"{name}.*use the function nn.functional.{function}"
-        ):
+    for name, function in (
+        ("CrossEntropyLoss", "cross_entropy"), ("MSELoss", "mse_loss"), ("L1Loss", "l1_loss"),
+        ("NLLLoss", "nll_loss"), ("SmoothL1Loss", "smooth_l1_loss"), ("HuberLoss", "huber_loss"),
+        ("BCELoss", "binary_cross_entropy"), ("LogSoftmax", "log_softmax"),
+        ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"),
+    ):  # fmt: skip
+        way = f"'{name}'; use the function nn.functional.{function}$"
+        with pytest.raises(AttributeError, match=way):
             getattr(nn, name)
         assert callable(getattr(nn.functional, function))
-    with pytest.raises(AttributeError, match=r"no attribute 'Nothing'$"):
+    with pytest.raises(
+        AttributeError, match="'Nothing'; there is none: write it in the forward of"
+    ):
         nn.Nothing  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'__nothing__'$"):
+        nn.__nothing__  # noqa: B018

@@ -13,10 +13,10 @@ from ..autodiff.transforms import grad
 from ..errors import ShapeError
 from ..nn.functional import softmax
 from ..nn.module import Module
+from ..nn.turns import evaluating
 from ..training.checks import check_model
 from ..training.features import leaf_layers, tapped
 from ..training.inputs import as_arrays, numbers, shapes
-from ..training.scoring import evaluating
 from .figures import WRONG, empty_figure, headed, naming
 from .sheet import laid_out, pictures
 

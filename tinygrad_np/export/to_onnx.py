@@ -15,6 +15,7 @@ from ..data.files import one_line
 from ..errors import ExportError
 from ..files import replacing
 from ..nn.module import Module
+from ..nn.turns import evaluating
 from ..recording import Recording
 from ..recording.equations import Equation, Variable
 from ..recording.recorder import Recorder
@@ -137,13 +138,8 @@ def _with_rows(inputs: tuple[Any, ...], axis: int, rows: int, count: int) -> tup
 
 
 def _recording(module: Module, inputs: tuple[Any, ...]) -> Recording:
-    modes = [(part, part.training) for _, part in module.named_modules()]
-    module.eval()
-    try:
+    with evaluating(module):
         made = traced(Recorder(), module, inputs, backward=False)
-    finally:
-        for part, training in modes:
-            part.training = training
     refuse_left("to_onnx", made)
     for i, value in enumerate(made.returned):
         if made.results and not isinstance(value, Variable):

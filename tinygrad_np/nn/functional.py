@@ -189,8 +189,11 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     try:
         return neural.linear(x, weight, bias)
     except (ValueError, IndexError):
-        shape = shape_of(weight)
-        remedy = to_features(shape_of(x), shape[1]) if len(shape) == 2 else ""
+        shape, remedy = shape_of(weight), ""
+        if len(shape) == 2 and np.shape(x)[-1:] != shape[1:]:
+            remedy = to_features(shape_of(x), shape[1])
+        elif len(shape) == 2 and bias is not None:
+            remedy = f"; give a bias of shape ({shape[0]},)"
         raise ShapeError(
             f"linear: x of shape {np.shape(x)}, weight {shape} and bias "
             f"{None if bias is None else np.shape(bias)}; expected (..., in), (out, in) and "
@@ -211,17 +214,24 @@ def dropout(
     >>> tg.nn.functional.dropout(np.ones(6), 0.5, generator=generator).tolist()
     [2.0, 2.0, 2.0, 0.0, 0.0, 0.0]
     """
-    share("dropout", "p", p)
-    if not flag("dropout", "training", training) or p == 0:
+    if not _drops("dropout", p, training, generator):
         return x
-    if not isinstance(generator, np.random.Generator):
-        raise TypeError(
-            f"dropout: generator is of type {type(generator).__name__}; give the same "
-            "generator=np.random.default_rng(seed) at every call, or use nn.Dropout, which keeps "
-            "one."
-        )
     x = floats("dropout", x)
     return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
+
+
+def _drops(caller: str, p: Any, training: Any, generator: Any) -> bool:
+    """Whether anything is dropped; raises as ``dropout`` does."""
+    share(caller, "p", p)
+    if not flag(caller, "training", training) or p == 0:
+        return False
+    if not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"{caller}: generator is of type {type(generator).__name__}; give the same "
+            "generator=np.random.default_rng(seed) at every call, or use "
+            f"nn.{caller.capitalize()}, which keeps one."
+        )
+    return True
 
 
 @hinted("numpy")
@@ -240,10 +250,10 @@ def dropout2d(
     shape = shape_of(x)
     if len(shape) < 3:
         raise ShapeError(f"dropout2d: x of shape {shape}; expected (n, c, h, w){to_images(shape)}.")
-    if not flag("dropout2d", "training", training) or p == 0:
+    if not _drops("dropout2d", p, training, generator):
         return x
     ones = np.ones_like(x, shape=(*shape[:2], *(1 for _ in shape[2:])))
-    return x * dropout(ones, p, training, generator)
+    return x * dropout(ones, p, True, generator)
 
 
 @hinted("numpy")

@@ -264,7 +264,6 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean") -> Any:
     return _reduced("l1_loss", np.abs(prediction - target), reduction)
 
 
-@in_single
 def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: str = "mean") -> Any:
     """Half the square of a difference d up to ``delta``, delta (|d| - delta / 2) beyond.
 
@@ -274,10 +273,18 @@ def huber_loss(prediction: Any, target: Any, delta: float = 1.0, *, reduction: s
     1.8125
     """
     delta = real("huber_loss", "delta", delta, "a number above 0", ends="()")
-    prediction, target = _both("huber_loss", prediction, target)
+    return _huber(prediction, target, delta, reduction, "huber_loss")
+
+
+@in_single
+def _huber(prediction: Any, target: Any, delta: float, reduction: str, name: str) -> Any:
+    """The loss of a difference, which is the difference itself where ``delta`` is 0."""
+    prediction, target = _both(name, prediction, target)
     apart = np.abs(prediction - target)
+    if delta == 0:
+        return _reduced(name, apart, reduction)
     near = np.minimum(apart, delta)  # near² / 2 + delta · (apart - near)
-    return _reduced("huber_loss", near * (apart - near / 2), reduction)
+    return _reduced(name, near * (apart - near / 2), reduction)
 
 
 @hinted("numpy")
@@ -289,9 +296,9 @@ def smooth_l1_loss(
     >>> float(tg.nn.functional.smooth_l1_loss(np.array([0.5, 4.0]), np.zeros(2)))
     1.8125
     """
-    if real("smooth_l1_loss", "beta", beta) == 0:
-        return l1_loss(prediction, target, reduction=reduction)
-    return huber_loss(prediction, target, beta, reduction=reduction) / beta
+    beta = real("smooth_l1_loss", "beta", beta)
+    loss = _huber(prediction, target, beta, reduction, "smooth_l1_loss")
+    return loss / beta if beta else loss
 
 
 @in_single

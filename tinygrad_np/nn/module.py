@@ -18,6 +18,7 @@ from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
 from ..habits import ARGUMENTS, NAMES, hinted
 from .shown import as_html
+from .turns import at_rest
 
 LIBRARIES = (__name__.partition(".")[0], "numpy", "scipy")  # whose functions hold no one's modules
 
@@ -120,9 +121,9 @@ class Module:
 
     def named_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """All Tensors of the state with dotted names, each once."""
-        for name, found in self._walk():
-            if isinstance(found, Tensor) and not found._is_result:
-                yield name, found
+        with at_rest(self):  # not while a functional_call of another thread has put others there
+            found = list(self._walk())
+        return ((n, t) for n, t in found if isinstance(t, Tensor) and not t._is_result)
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The Tensors that require grad, with dotted names."""

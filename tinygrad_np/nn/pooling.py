@@ -35,7 +35,12 @@ def max_pool2d(
     >>> tg.nn.functional.max_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
     3.0
     """
-    name = "max_pool2d"
+    return _max_pool("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def _max_pool(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: Any
+) -> Any:
     apart = sized(name, "dilation", dilation)
     x, kernel, steps, _, widths = _windows(name, x, kernel_size, stride, padding, apart, ceil_mode)
     x = framed(x, widths, _lowest(x)) if any(map(any, widths)) else x
@@ -54,7 +59,8 @@ def max_pool1d(
     """
     x, kernel, steps, around = _as_images("max_pool1d", x, kernel_size, stride, padding)
     apart = (1, *sized("max_pool1d", "dilation", dilation, 1))
-    return np.squeeze(max_pool2d(x, kernel, steps, around, apart, ceil_mode), 2)
+    out = _max_pool("max_pool1d", x, kernel, steps, around, apart, ceil_mode)
+    return np.squeeze(out, 2)
 
 
 def avg_pool1d(
@@ -67,7 +73,8 @@ def avg_pool1d(
     [[[2.0, 1.0]]]
     """
     x, kernel, steps, around = _as_images("avg_pool1d", x, kernel_size, stride, padding)
-    return np.squeeze(avg_pool2d(x, kernel, steps, around, ceil_mode, count_include_pad), 2)
+    out = _avg_pool("avg_pool1d", x, kernel, steps, around, ceil_mode, count_include_pad)
+    return np.squeeze(out, 2)
 
 
 def _as_images(
@@ -107,7 +114,13 @@ def avg_pool2d(
     >>> tg.nn.functional.avg_pool2d(np.arange(4.0).reshape(1, 1, 2, 2), 2).item()
     1.5
     """
-    name = "avg_pool2d"
+    return _avg_pool("avg_pool2d", x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def _avg_pool(
+    name: str, x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: Any,
+    count_include_pad: Any,
+) -> Any:  # fmt: skip
     x, kernel, steps, counts, widths = _windows(
         name, x, kernel_size, stride, padding, (1, 1), ceil_mode
     )
@@ -134,6 +147,8 @@ def _windows(
     x, around = _images(name, x), sized(name, "padding", padding, least=0)
     reach = covered((1, 1), kernel, steps, dilation) if any(around) else around
     if any(2 * p > r for p, r in zip(around, reach, strict=True)):
+        if name.endswith("1d"):
+            padding, kernel_size = padding[1], kernel_size[1]
         raise ValueError(
             f"{name}: padding={padding} for kernel_size={kernel_size}; give at most half of that."
         )

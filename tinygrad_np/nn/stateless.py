@@ -7,6 +7,7 @@ from ..arguments import refusal
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from .module import Module
+from .turns import alone
 
 
 def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **options: Any) -> Any:
@@ -14,9 +15,12 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
 
     ``params`` maps names, as of ``named_parameters()`` and ``state_dict()``, to values of the same
     shapes; parameters without a value there keep their own. Afterwards the module is as before. So
-    a network can be differentiated by ``tg.grad`` and the other transforms. Two threads must not
-    call one module at the same time. Raises TypeError for other things than a module and a dict,
-    KeyError for unknown names, ShapeError for other shapes.
+    a network can be differentiated by ``tg.grad`` and the other transforms. Raises TypeError for
+    other things than a module and a dict, KeyError for unknown names, ShapeError for other shapes.
+
+    Of several threads that call it with one module, or with modules that share one, each waits for
+    its turn, and so do ``named_parameters()``, ``state_dict()`` and the like. A plain call of the
+    module, ``module(x)``, does not wait: one in another thread meanwhile may see the values.
 
     >>> net = tg.nn.Linear(2, 1, seed=0)
     >>> params = {name: p.numpy() for name, p in net.named_parameters()}
@@ -29,7 +33,30 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
     if not isinstance(params, Mapping):
         needed = "a dict of names and Tensors, such as module.state_dict(),"
         raise refusal("functional_call", "params", params, needed)
+    with alone(module) as is_nested:
+        new = _stand_ins(module, params, is_nested)
+        replaced: list[tuple[Module, str, Any]] = []
+        try:
+            for _, part in list(module.named_modules()):
+                for name, held in list(vars(part).items()):
+                    other = _swapped(held, new)
+                    if other is not held:
+                        replaced.append((part, name, held))
+                        vars(part)[name] = other
+            return module(*inputs, **options)
+        finally:
+            for part, name, held in replaced:
+                vars(part)[name] = held
+
+
+def _stand_ins(module: Module, params: Mapping[str, Any], is_nested: bool) -> dict[int, Any]:
+    """The Tensors given, by the ids of those in whose place they are to be.
+
+    In a nested call those may be results: what the outer call was given.
+    """
     own = dict(module.named_tensors())
+    if is_nested:
+        own = {name: t for name, t in module._walk() if isinstance(t, Tensor)}
     unknown = [str(name) for name in params if name not in own]
     if unknown:
         known = ", ".join(list(own)[:8])
@@ -42,18 +69,7 @@ def functional_call(module: Module, params: Mapping[str, Any], *inputs: Any, **o
                 f"functional_call: {name} of shape {value.shape}; expected {own[name].shape}."
             )
         new[id(own[name])] = value
-    replaced: list[tuple[Module, str, Any]] = []
-    try:
-        for _, part in list(module.named_modules()):
-            for name, held in list(vars(part).items()):
-                other = _swapped(held, new)
-                if other is not held:
-                    replaced.append((part, name, held))
-                    vars(part)[name] = other
-        return module(*inputs, **options)
-    finally:
-        for part, name, held in replaced:
-            vars(part)[name] = held
+    return new
 
 
 def _swapped(held: Any, new: dict[int, Any]) -> Any:

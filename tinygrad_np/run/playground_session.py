@@ -11,10 +11,10 @@ from ..data.pictures import grey
 from ..draw.attribution import Seen
 from ..draw.explore import page_of
 from ..draw.explore_arrays import described as pictured
+from ..nn.turns import evaluating
 from ..optim import SGD
 from ..recording import Recording, trace
 from ..training.features import leaf_layers, tapped
-from ..training.scoring import evaluating
 from .description import Description
 from .predict import scaled
 

@@ -1,12 +1,14 @@
 """The outputs of a network's layers, read without changing the network."""
 
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..arguments import shown
 from ..nn.module import Module
+from ..nn.turns import alone
 from .checks import check_model
 from .inputs import outputs_of
 from .scoring import predicted
@@ -49,7 +51,7 @@ def leaf_layers(model: Module) -> list[str]:
 def tapped(
     model: Module, layers: list[str], instead: Callable[[list[Any]], Any] | None = None
 ) -> Iterator[dict[str, list[Any]]]:
-    """What layers put out while it lasts, by name, in the order of their last calls.
+    """What layers put out in this thread while it lasts, by name, in the order of the last calls.
 
     ``instead`` makes of what a layer has put out what the model goes on with. Raises ValueError for
     other names.
@@ -60,25 +62,30 @@ def tapped(
             known = ", ".join(repr(known) for known in modules)
             raise ValueError(f"there is no layer {shown(name)}; the model has {known}.")
     kept: dict[str, list[Any]] = {}
-    own = [(vars(modules[name]), vars(modules[name]).get("forward")) for name in layers]
-    try:
-        for name in layers:
-            keeping = _keeping(name, modules[name].forward, kept, instead)
-            modules[name].forward = keeping  # type: ignore[method-assign]
-        yield kept
-    finally:
-        for attributes, forward in own:
-            del attributes["forward"]
-            attributes.update({} if forward is None else {"forward": forward})
+    with alone(model):
+        own = [(vars(modules[name]), vars(modules[name]).get("forward")) for name in layers]
+        try:
+            for name in layers:
+                keeping = _keeping(name, modules[name].forward, kept, instead)
+                modules[name].forward = keeping  # type: ignore[method-assign]
+            yield kept
+        finally:
+            for attributes, forward in own:
+                del attributes["forward"]
+                attributes.update({} if forward is None else {"forward": forward})
 
 
 def _keeping(
     name: str, forward: Callable[..., Any], kept: dict[str, list[Any]],
     instead: Callable[[list[Any]], Any] | None,
 ) -> Callable[..., Any]:  # fmt: skip
+    own = threading.get_ident()
+
     @functools.wraps(forward)
     def keeping(*inputs: Any, **options: Any) -> Any:
         result = forward(*inputs, **options)
+        if threading.get_ident() != own:
+            return result
         kept[name] = outputs = [*kept.pop(name, []), result]
         return result if instead is None else instead(outputs)
 

@@ -1,8 +1,7 @@
 """A model's outputs for data, and their loss and accuracy."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, overload
 
@@ -16,6 +15,7 @@ from ..errors import ShapeError
 from ..habits import hinted
 from ..nn.functional import cross_entropy
 from ..nn.module import Module
+from ..nn.turns import evaluating
 from .checks import EVALUATION_ROWS, check_loss, check_model
 from .decision import Decision, Loss, decision
 from .inputs import (
@@ -53,19 +53,6 @@ def predicted(model: Module, x: Any, call: Callable[[Any], Any]) -> Any:
     x = examples("x", x, model)
     with evaluating(model), no_grad():
         return _outputs(call, x)
-
-
-@contextmanager
-def evaluating(model: Module) -> Iterator[None]:
-    """Evaluation mode while it lasts; every module is afterwards in the mode it was in."""
-    before = [(vars(module), vars(module).get("training")) for _, module in model.named_modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for attributes, training in before:
-            attributes.pop("training", None)
-            attributes.update({} if training is None else {"training": training})
 
 
 def _outputs(call: Callable[[Any], Any], x: Any) -> Any:
