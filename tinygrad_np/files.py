@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -44,15 +45,17 @@ def replacing(path: Path, synced: bool = True) -> Iterator[BinaryIO]:
             part.unlink()
 
 
-def remove_leftovers(path: Path) -> None:
+def remove_leftovers(path: Path, age: float = 0) -> None:
     """Remove what processes that were killed while ``replacing`` this path left beside it.
 
-    Nobody may be writing it now.
+    With ``age`` only what is older, in seconds; else nobody may be writing now.
     """
+    last = time.time() - age
     own = re.compile(re.escape(_part_prefix(path)) + "[0-9a-f]{16}[.]part")
     with suppress(OSError):
         for other in path.parent.iterdir():
-            if own.fullmatch(other.name) and other.is_file():
+            is_left = own.fullmatch(other.name) and other.is_file()
+            if is_left and (not age or other.stat().st_mtime < last):
                 other.unlink()
 
 

@@ -287,11 +287,11 @@ def _layer(place: str, name: str) -> str:
         known = NAMES[place].get(other) or _layer(place, other)
         return f"use nn.{other} with all its sizes" if other in own else known
     base = re.sub(r"([123]d|Cell|_with_indices)$", "", name)
-    end, known = name.removeprefix(base), [n for n in (f"{base}1d", f"{base}2d", base) if n in own]
-    if end == "1d" and known:
-        return f"use {room}.{known[0]} on x[:, :, None]"
-    if end and known:
-        return f"there is none, only {' and '.join(f'{room}.{n}' for n in known)}"
+    end, near = name.removeprefix(base), [n for n in (f"{base}1d", f"{base}2d", base) if n in own]
+    if end == "1d" and near:
+        return f"use {room}.{near[0]} on x[:, :, None]"
+    if end and near:
+        return f"there is none, only {' and '.join(f'{room}.{n}' for n in near)}"
     within = "in the forward of an nn.Module, " * (room == "nn")
     return f"there is none: write it {within}with NumPy's functions, which take Tensors"
 

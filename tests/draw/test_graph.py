@@ -532,3 +532,11 @@ def test_inputs_have_the_names_that_the_module_gives_them(module, count, names):
     for name in names[:1] if isinstance(module, CalledAnyhow) else names:
         assert f"<b>{name}</b>" in source
     assert "<b>options</b>" not in source
+
+
+def test_long_labels_go_on_in_further_lines() -> None:
+    layer = nn.Conv2d(1, 2, 3, padding=1, seed=0)
+    text = graph(nn.Sequential(layer), np.ones((1, 1, 4, 4), np.float32)).source
+    for words in ("<b>padding=1)</b>", "<b>dilation=(1, 1), groups=1)</b>"):
+        assert f"<br/>{words}" in text
+    assert "…</b>" not in text

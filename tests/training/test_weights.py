@@ -1,8 +1,10 @@
 """Weights in files: both formats, whole or not at all, never a pickle."""
 
 import io
+import os
 import pickle
 import struct
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -218,3 +220,18 @@ def test_without_safetensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(ImportError, match="pip install safetensors"):
             call(tmp_path / "w.safetensors")
     assert (tmp_path / "w.safetensors").read_bytes() == b"\0" * 16
+
+
+def test_what_a_killed_save_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    def left(name: str, age: float) -> Path:
+        path = tmp_path / f".{name}.{'0a' * 8}.part"
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+        return path
+
+    kept = [left("w.npz.old", 1e6), tmp_path / "w.npz"]
+    for age in (4000, 10):
+        part = left("w.npz", age)
+        tg.save(tmp_path / "w.npz", {"a": np.ones(2)})
+        assert part.exists() == (age == 10)  # another process may be writing it
+    assert set(tmp_path.iterdir()) == {*kept, part}

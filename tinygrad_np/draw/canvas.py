@@ -258,7 +258,7 @@ Detail = str | Sequence[Sequence[Cell]]  # a line that is escaped already, or ro
 
 def html(title: str, details: Sequence[Detail]) -> str:
     """A label of one strong line and smaller ones; rows of cells are a table in Courier."""
-    strong = f"<b>{labels.escape(title)}</b>"
+    strong = "<br/>".join(f"<b>{labels.escape(line)}</b>" for line in labels.lines(title))
     columns = max(
         [_width(row) for rows in details if isinstance(rows, list) for row in rows] or [0]
     )

@@ -1,6 +1,8 @@
 """The words of a picture: operations as formulas, numbers, arrays, and their escaping for DOT."""
 
 import html
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +28,17 @@ def escape(text: str, longest: int = LONGEST) -> str:
     if len(shown) > longest:
         shown = shown[: longest - 1] + "…"
     return html.escape(shown.replace("\\", "\\\\"))  # Graphviz replaces \N and the like, even here
+
+
+def lines(text: str) -> list[str]:
+    """A formula or module, with its arguments on further lines where one line is too short."""
+    text = printable(text)
+    if len(text) <= LONGEST or not re.match(r"[^\s(]*(: \w+)?\(.*, ", text):
+        return [text]
+    return textwrap.wrap(
+        text, LONGEST, max_lines=4, placeholder=" …", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def quoted(text: str) -> str:

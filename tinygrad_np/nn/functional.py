@@ -217,7 +217,7 @@ def dropout(
     if not _drops("dropout", p, training, generator):
         return x
     x = floats("dropout", x)
-    return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)
+    return x * 0 if p == 1 else x * drawing.kept_share(x, p, generator)  # type: ignore[arg-type] # checked
 
 
 def _drops(caller: str, p: Any, training: Any, generator: Any) -> bool:

@@ -11,12 +11,13 @@ import numpy as np
 from ..data import npz
 from ..data.files import one_line
 from ..errors import DataError
-from ..files import replacing
+from ..files import remove_leftovers, replacing
 from ..nn.module import Module, as_array
 
 # What a header of safetensors names takes several times its size. 1 MiB is over 10,000 entries.
 _MAX_HEADER = 1 << 20
 _METADATA = "__metadata__"
+_ABANDONED = 3600  # seconds in which a process that saves writes something
 _PICKLED = (
     "this may be a pickle, which can run code and is not read: if you trust it, "
     "read it with the library that made it and save arrays by name"
@@ -39,7 +40,8 @@ def save(
     ``state`` has arrays, numbers or Tensors (also PyTorch's) of a numeric dtype. ``metadata`` has
     texts by name; they are stored in the header of safetensors, or in the comment of the ``.npz``,
     which is a zip archive. The data are first written to another file, which is then renamed; so
-    there is always either the old file or the new one. Equal states give equal bytes. Raises
+    there is always either the old file or the new one. What a process left that was killed
+    meanwhile is removed by a call an hour later or more. Equal states give equal bytes. Raises
     DataError for another ending, another dtype, a name that the format needs for itself, and a
     place that cannot be written, TypeError for what is no path or no state, ImportError if
     safetensors is needed and not installed.
@@ -76,6 +78,7 @@ def save(
             file.write(content)
         else:
             npz.write(file, arrays, json.dumps(words).encode() if words else b"")
+    remove_leftovers(target, _ABANDONED)
     return target
 
 
