@@ -1,5 +1,6 @@
 """What arrays of another library are refused, each in one sentence, without that library."""
 
+import copy
 import types
 from typing import Any
 
@@ -196,7 +197,7 @@ class Converting(Strict):
         return self.host()
 
     def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return fn(*map(np.asarray, args), **kwargs)
+        return fn(*(a.host() if isinstance(a, Strict) else a for a in args), **kwargs)
 
     def __getitem__(self, index: Any) -> Any:
         return Converting(self.host()[index])
@@ -224,3 +225,11 @@ def test_numpys_array_does_not_take_anothers_for_its_own() -> None:
     ):
         with pytest.raises(TypeError, match="Converting"):
             tg.grad(lambda x, f=wrong: np.sum(f(x)))(np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_tensor_is_copied_with_its_gradient() -> None:
+    t = tg.Tensor(Strict([1.0, 2.0]), requires_grad=True)
+    np.sum(t * t).backward()
+    assert copy.deepcopy(t).grad.data.host().tolist() == [2.0, 4.0]
+    with pytest.raises(TypeError, match=r"a tests Strict does not become an array of NumPy's by"):
+        t.numpy()
