@@ -205,7 +205,8 @@ class Converting(Strict):
 
 def test_numpys_array_does_not_take_anothers_for_its_own() -> None:
     """The result would be NumPy's, and nobody would see that the other one was converted."""
-    w, places = Converting([1.0, 2.0, 3.0]), Converting([0, 2])
+    w: Any = Converting([1.0, 2.0, 3.0])
+    places: Any = Converting([0, 2])
     functional = tg.nn.functional
     for wrong in (
         lambda x: np.convolve(x, w),
@@ -229,6 +230,7 @@ def test_numpys_array_does_not_take_anothers_for_its_own() -> None:
 def test_a_tensor_is_copied_with_its_gradient() -> None:
     t = tg.Tensor(Strict([1.0, 2.0]), requires_grad=True)
     np.sum(t * t).backward()
-    assert copy.deepcopy(t).grad.data.host().tolist() == [2.0, 4.0]
+    copied: Any = copy.deepcopy(t)
+    assert copied.grad.data.host().tolist() == [2.0, 4.0]
     with pytest.raises(TypeError, match=r"a tests Strict does not become an array of NumPy's by"):
         t.numpy()
