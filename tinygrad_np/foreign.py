@@ -94,6 +94,17 @@ def needs_memory(what: str, x: Any) -> None:
         )
 
 
+def hosted(x: Any) -> Any:
+    """An array that becomes one of NumPy's; raises TypeError where its library refuses that."""
+    try:
+        return np.asarray(x) if is_foreign(x) else x
+    except TypeError as error:
+        raise TypeError(
+            f"{kind_of(x)} does not become an array of NumPy's by itself ({error}); convert it "
+            "with the function of its library first (cupy.asnumpy(t.data))."
+        ) from error
+
+
 def check_kind(
     name: str, values: Iterable[Any], called: Callable[[], str | None] | None, out: Any,
     own: Any = None,
@@ -102,11 +113,17 @@ def check_kind(
 
     ``called`` finds the function that the user called; ``own`` is what a cotangent is for.
     """
-    given = next((kind_of(value) for value in map(core, values) if is_foreign(value)), None)
+    values = [*map(core, values)]
+    given = next((kind_of(value) for value in values if is_foreign(value)), None)
     is_numpys = type(out := core(out)) is np.ndarray
     if given is None or not (is_numpys or (type(core(own)) is np.ndarray and is_foreign(out))):
         return
     name = (called and called()) or SPELLED.get(name, name)
+    if is_numpys and np.ndarray in map(type, values):
+        raise TypeError(
+            f"{name} of {given} and of an array of NumPy's would go through NumPy unseen; convert "
+            "one of them first (np.asarray(a), or np.asarray(a, like=b), model.to(like=b))."
+        )
     if is_numpys:
         raise TypeError(
             f"{name} of {given} returned an array of NumPy's: that library has no {name} of its "

@@ -1,5 +1,6 @@
 """What arrays of another library are refused, each in one sentence, without that library."""
 
+import copy
 import types
 from typing import Any
 
@@ -185,3 +186,51 @@ def test_functions_of_masked_arrays_read_what_a_tensor_lacks() -> None:
         eval("np.ma.clip(t, 0, 1)", {"np": np, "t": t})
     with pytest.raises(tg.DataError, match="A network with one output has no classes"):
         tg.nn.functional.cross_entropy(tg.Tensor(np.zeros((2, 1))), np.array([0, 1]))
+
+
+class Converting(Strict):
+    """An array that NumPy's functions take for one of theirs, where its library has none."""
+
+    __slots__ = ()
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        return self.host()
+
+    def __array_function__(self, fn: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return fn(*(a.host() if isinstance(a, Strict) else a for a in args), **kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Converting(self.host()[index])
+
+
+def test_numpys_array_does_not_take_anothers_for_its_own() -> None:
+    """The result would be NumPy's, and nobody would see that the other one was converted."""
+    w: Any = Converting([1.0, 2.0, 3.0])
+    places: Any = Converting([0, 2])
+    functional = tg.nn.functional
+    for wrong in (
+        lambda x: np.convolve(x, w),
+        lambda x: np.convolve(x, tg.Tensor(w)),
+        lambda x: np.correlate(x, w),
+        lambda x: np.polymul(x, w),
+        lambda x: np.interp(x, w, w),
+        lambda x: np.sum(x, initial=w[0]),
+        lambda x: np.take(x, places),
+        lambda x: np.take_along_axis(x, places, 0),
+        lambda x: np.delete(x, places),
+        lambda x: np.repeat(x, Converting([1, 2, 1])),
+        lambda x: x[places],
+        lambda x: x[Converting([True, False, True])],
+        lambda x: functional.embedding(places, x.reshape(3, 1)),
+    ):
+        with pytest.raises(TypeError, match="Converting"):
+            tg.grad(lambda x, f=wrong: np.sum(f(x)))(np.array([1.0, 2.0, 3.0]))
+
+
+def test_a_tensor_is_copied_with_its_gradient() -> None:
+    t = tg.Tensor(Strict([1.0, 2.0]), requires_grad=True)
+    np.sum(t * t).backward()
+    copied: Any = copy.deepcopy(t)
+    assert copied.grad.data.host().tolist() == [2.0, 4.0]
+    with pytest.raises(TypeError, match=r"a tests Strict does not become an array of NumPy's by"):
+        t.numpy()

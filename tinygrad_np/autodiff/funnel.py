@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import TapeError
-from ..foreign import check_kind, refuse_listed
+from ..foreign import refuse_listed
 from .guards import EXCLUSIVE, Seen, Storage
 from .nests import CLOSED, are_whole, frozen, leaves, rebuild, tupled
 from .primitives import akin, hidden_in, identity, is_foreign, lent, refuse_namespace
@@ -53,18 +53,19 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
     values: Sequence[Any]
     nodes: Sequence[Node | None]
     if len(args) == 1 and type(x := args[0]) is Tensor:  # spelled out: 1 µs less
-        values, nodes = (x._array,), (p := x._node,)
+        values, nodes = (a := x._array,), (p := x._node,)
         guarded = (s := x._storage) is not None and (p is None or s.exposed)
+        plain = type(a) is ndarray
     elif len(args) == 2 and type(x := args[0]) is Tensor and type(y := args[1]) is Tensor:
-        values, nodes = (x._array, y._array), (p := x._node, q := y._node)
+        values, nodes = (a := x._array, b := y._array), (p := x._node, q := y._node)
+        plain = type(a) is type(b) is ndarray
         guarded = (s := x._storage) is not None and (p is None or s.exposed)
         if not guarded and (s := y._storage) is not None:
             guarded = q is None or s.exposed
     else:
         if not rule.is_ufunc and len(args) > rule.operands and not rule.is_users:
             return apply(fn, *calls.by_keyword(rule, args, kwargs))
-        values, nodes, guarded = _opened(rule, args)
-    plain = values and type(values[0]) is ndarray
+        values, nodes, guarded, plain = _opened(rule, args)
     try:
         if ordinary:
             run = rule.direct if plain else rule.eager
@@ -82,7 +83,7 @@ def apply(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any] = NO_OPTIONS) -
         elif isinstance(out := calls.as_arrays(out), (tuple, Tensor)) or not hasattr(out, "dtype"):
             return _several(rule, args, values, nodes, kwargs, out, saved, guarded)  # type: ignore[no-any-return]
     if not plain and type(out) is ndarray and type(values[0]) not in PLAIN:
-        check_kind(rule.name, values, ways.numpys_own, out)
+        ways.check_kinds(rule.name, values, out)
     record, sure = None, rule.certain or (len(nodes) <= rule.sure and out.dtype.kind in "fc")
     if any(nodes) and (ordinary or mode.recording) and (sure or check_call(rule, nodes, out)):
         record = _new(Record)  # spelled out as well: 0.1 µs
@@ -125,15 +126,16 @@ def _source(out: Any, base: Any, args: tuple[Any, ...]) -> "Tensor | None":
     return None
 
 
-def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Node | None], bool]:
-    """The operands' arrays and nodes, and whether any is to be watched."""
+def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[list[Any], list[Any], bool, bool]:
+    """The operands' arrays and nodes, whether any is to be watched, and whether all are NumPy's."""
     values: list[Any] = list(args)
     nodes: list[Node | None] = [None] * len(args)
     listed = None
-    guarded = False
+    guarded, plain = False, type(args[0]) in (Tensor, ndarray) if args else False
     for i, operand in enumerate(args):
         if (kind := type(operand)) is Tensor:
-            values[i], nodes[i] = operand._array, (node := operand._node)
+            values[i], nodes[i] = (array := operand._array), (node := operand._node)
+            plain = plain and type(array) is ndarray
             if (memory := operand._storage) is not None and (node is None or memory.exposed):
                 guarded = True
         elif kind is ndarray and operand.dtype.kind in NUMERIC:
@@ -149,6 +151,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
             if kind is not tuple:
                 operand = admitted(operand, rule.is_ufunc)
                 guarded = guarded or isinstance(operand, ndarray)
+                plain = plain and not is_foreign(operand)
             values[i] = operand
     if listed is not None:
         like = next(filter(is_foreign, values), None)
@@ -156,7 +159,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[
     if listed is not None and rule.certain:
         dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
         calls.say_if_wider(rule, listed.dtype, dtypes)
-    return values, nodes, guarded
+    return values, nodes, guarded, plain
 
 
 def admitted(operand: Any, is_number: bool = False) -> Any:
@@ -198,8 +201,7 @@ def _several(
         )
     if not isinstance(out, tuple):
         raise TypeError(f"{rule.name} returned a {type(out).__name__} instead of an array.")
-    for part in out:
-        check_kind(rule.name, values, ways.numpys_own, part)
+    ways.check_kinds(rule.name, values, out)
     nodes: Sequence[Record | None] = [None] * len(out)
     if any(parents) and mode.recording and not rule.constant:
         for part in out:
@@ -277,6 +279,7 @@ def _settle(
         kwargs = calls.without_defaults(rule, kwargs, allowed)
     # arrays among the options (masks, mostly) are copied: nothing guards them
     if tensors or any(hasattr(value, "dtype") for value in kwargs.values()):
+        ways.check_kinds(rule.name, (*args[:1], *kwargs.values()), args[:1])
         kwargs = {name: _kept(value) for name, value in kwargs.items()}
     return args, kwargs
 
@@ -328,13 +331,14 @@ def _apply_unruled(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
             return fn(args[0]._array)  # 5 µs less
         return fn(*unwrap(args), **unwrap(kwargs))
     given = (*args, *kwargs.values())
-    for operand in () if QUIET.issuperset(map(type, given)) else leaves(given):
+    for operand in (others := [] if QUIET.issuperset(map(type, given)) else leaves(given)):
         refuse_namespace("the operand beside a Tensor", operand)
     if fn in COMPOSITES:
         if mode.capture is not None:
             args, kwargs = mode.capture.lift((args, kwargs), declared=True)
         since, out = next_number(), COMPOSITES[fn](*args, **kwargs)
         calls.made_by(fn, out, since)
+        ways.check_kinds(name_of(fn), others, out)
         return out
     is_ruled, reason = (False, "") if fn in TABLE else of_scipy(fn)
     if is_ruled:
@@ -380,8 +384,7 @@ def _of_unruled(out: Any, given: list[Any]) -> Any:
 def write_into(fn: Any, inputs: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """``out=``: into an array only constants may go, into a Tensor nothing."""
     if holds_tensor(options["out"]):
-        name = getattr(fn, "__self__", fn).__name__
-        raise TapeError(f"np.{name}(out=tensor) cannot be recorded; assign the result instead.")
+        raise TapeError(f"np.{name_of(fn)}(out=tensor) cannot be recorded; assign the result.")
     for operand in leaves((inputs, options)):
         if isinstance(operand, Tensor):
             what = f"{name_of(fn)} with out=array (or array += t: assign the result instead)"

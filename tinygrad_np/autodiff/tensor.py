@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, TapeError
-from ..foreign import check_known, core, refuse_mixture
+from ..foreign import check_known, core, hosted, refuse_mixture
 from ..habits import NAMES, warn_of_result
 from ..markup import facts, of_array
 from .funnel import apply, bind, write_into
@@ -292,7 +292,7 @@ class Tensor(Operators, ways.Foreign):
     def numpy(self) -> Any:
         """A copy of the values as an ndarray."""
         self._leave("t.numpy()", self)
-        return np.array(self._array)
+        return np.array(hosted(self._array))
 
     def item(self, *index: Any) -> Any:
         """The only element, or the one at ``index``, as a Python number."""
@@ -420,7 +420,7 @@ class Tensor(Operators, ways.Foreign):
                 "a recorded result, or the variable of a transform, cannot be deep-copied or "
                 "pickled with its history; .detach() first."
             )
-        grad = None if self.grad is None else self.grad.numpy()
+        grad = None if self.grad is None else self.grad._array
         return _rebuild, (self._array, self.requires_grad, getattr(self, "_name", None), grad)
 
 

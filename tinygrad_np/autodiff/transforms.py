@@ -261,9 +261,7 @@ def gradient(run: Run) -> Any:
     array, node = out._array, out._node
     if array.dtype.kind == "c":
         raise TapeError("grad of a complex result; take its real part, or use tg.vjp.")
-    one = np.ones(array.shape, array.dtype) if array.shape else _one(array.dtype)
-    if type(array) is not ndarray:
-        one = akin(one, array)
+    one = akin(np.ones(array.shape, array.dtype) if array.shape else _one(array.dtype), array)
     if not run.plain and (run.records or mode.capture is not None):
         return run.by_argument(run.pull([one], run.records))
     return run.by_argument(run.swept([] if node is None else [(node, one)], False))

@@ -21,7 +21,6 @@ from ..autodiff.rules.signatures import name_of
 from ..autodiff.tape import Watch, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
-from ..foreign import check_kind
 
 Batching = Callable[..., Any]  # of a function, the level, and the function's arguments
 RULES: dict[Any, Batching] = {}  # how functions are computed for all examples at once
@@ -269,8 +268,7 @@ def computed(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             out = one_by_one(fn, level, args, kwargs) if out is NotImplemented else out
     finally:
         mode.watch = inside
-    for part in leaves(out):
-        check_kind(name_of(fn), given[:1], ways.numpys_own, part)
+    ways.check_kinds(name_of(fn), given, out)
     return out
 
 

@@ -109,7 +109,9 @@ class _Recurrent(Module):
         rows = self.num_layers * len(self._suffixes(0))
         shape = rows, shape_of(x)[1], self.hidden_size
         if initial is None:
-            zeros = np.zeros(shape, np.result_type(x, self._parameter("weight_ih", "l0")))
+            zeros = np.zeros(
+                shape, np.result_type(x.dtype, self._parameter("weight_ih", "l0").dtype)
+            )
             zeros = akin(zeros, x)
             return (zeros,) * len(self.states)
         parts = (initial,) if len(self.states) == 1 else initial

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DetachError, TapeError
+from ...foreign import check_kind, core, is_foreign
 from ..nests import leaves
 from .calls import WRITTEN, instead
 from .signatures import name_of, parameters
@@ -89,6 +90,13 @@ class Foreign:
 def numpys_own() -> str | None:
     """The function of NumPy that the user called, if this was called from inside of one."""
     return asked()[0]
+
+
+def check_kinds(name: str, values: Any, results: Any) -> None:
+    """Refuse results of NumPy's where an operand is another library's: see ``check_kind``."""
+    if any(map(is_foreign, map(core, values))):
+        for part in leaves(results):
+            check_kind(name, values, numpys_own, part)
 
 
 def asked() -> tuple[str | None, str]:
