@@ -131,7 +131,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[list[Any], list[Any], bo
     values: list[Any] = list(args)
     nodes: list[Node | None] = [None] * len(args)
     listed = None
-    guarded, plain = False, type(args[0]) in (Tensor, ndarray) if args else False
+    guarded, plain = False, bool(args)
     for i, operand in enumerate(args):
         if (kind := type(operand)) is Tensor:
             values[i], nodes[i] = (array := operand._array), (node := operand._node)
@@ -159,7 +159,7 @@ def _opened(rule: Rule, args: tuple[Any, ...]) -> tuple[list[Any], list[Any], bo
     if listed is not None and rule.certain:
         dtypes = [operand.dtype for operand in args if isinstance(operand, Tensor)]
         calls.say_if_wider(rule, listed.dtype, dtypes)
-    return values, nodes, guarded, plain
+    return values, nodes, guarded, plain and type(values[0]) is ndarray
 
 
 def admitted(operand: Any, is_number: bool = False) -> Any:
