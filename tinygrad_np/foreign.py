@@ -95,13 +95,18 @@ def needs_memory(what: str, x: Any) -> None:
 
 
 def hosted(x: Any) -> Any:
-    """An array that becomes one of NumPy's; raises TypeError where its library refuses that."""
+    """A copy in NumPy's memory of another library's array, by its ``get()`` if it has one (CuPy).
+
+    Raises TypeError where the library refuses that.
+    """
+    if not is_foreign(x):
+        return x
     try:
-        return np.asarray(x) if is_foreign(x) else x
+        return x.get() if hasattr(x, "get") else np.asarray(x)
     except TypeError as error:
         raise TypeError(
             f"{kind_of(x)} does not become an array of NumPy's by itself ({error}); convert it "
-            "with the function of its library first (cupy.asnumpy(t.data))."
+            "with the function of its library first."
         ) from error
 
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from ..arguments import flag, function, shown
 from ..autodiff.nests import leaves
-from ..autodiff.primitives import is_foreign, kind_of, refuse_namespace
+from ..autodiff.primitives import akin, is_foreign, kind_of, refuse_namespace
 from ..autodiff.tape import Record, mode, next_number
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError, TapeError
+from ..foreign import hosted
 from ..habits import ARGUMENTS, NAMES, hinted
 from .shown import as_html
 from .turns import at_rest
@@ -134,7 +135,7 @@ class Module:
         return [tensor for _, tensor in self.named_parameters()]
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """A copy of every Tensor of the state, by dotted name."""
+        """A copy of every Tensor of the state, by dotted name, in NumPy's memory."""
         return {name: tensor.numpy() for name, tensor in self.named_tensors()}
 
     def load_state_dict(
@@ -206,7 +207,7 @@ class Module:
                 stacklevel=2,
             )
         for name in given:
-            own[name]._write()[...] = given[name]
+            own[name]._write()[...] = akin(given[name], own[name]._array)
         return misfits
 
     def _under_own_names(self, state: Mapping[str, Any], own: dict[str, Tensor]) -> dict[str, Any]:
@@ -347,7 +348,7 @@ def as_array(value: Any) -> np.ndarray:
     """The array in a Tensor, of ours or PyTorch's, or what NumPy makes of another value."""
     if not isinstance(value, Tensor) and hasattr(value, "detach"):
         value = value.detach().cpu()
-    array: np.ndarray = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+    array: np.ndarray = value.numpy() if isinstance(value, Tensor) else np.asarray(hosted(value))
     return array
 
 

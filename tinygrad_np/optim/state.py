@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import shown
+from ..autodiff.primitives.numbers import own
 from ..autodiff.tensor import Tensor
 from ..errors import ShapeError
 from ..threads import Crew
@@ -91,7 +92,7 @@ class Stateful:
     def _kept(self) -> Kept:
         """Copies of the state, by parameter."""
         return {
-            parameter: (age, {name: np.array(part) for name, part in parts.items()})
+            parameter: (age, {name: own(part) for name, part in parts.items()})
             for parameter, age, parts in self._each()
         }
 
@@ -108,7 +109,7 @@ class Stateful:
 
     def save(self) -> dict[str, Any]:
         """The state, and the parameters' values, as they are now."""
-        values = [np.array(parameter._array) for parameter in self.params]
+        values = [own(parameter._array) for parameter in self.params]
         return {"steps": self.steps, "kept": self._kept(), "values": values}
 
     def restore(self, saved: dict[str, Any]) -> None:
