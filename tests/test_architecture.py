@@ -230,7 +230,7 @@ def code_lines(path: Path) -> int:
 
 def test_the_engine_stays_small() -> None:
     lines = sum(code_lines(path) for path in ENGINE)
-    assert lines <= 2_255, f"autodiff without rules has {lines} lines of code"
+    assert lines <= 2_257, f"autodiff without rules has {lines} lines of code"
 
 
 @for_each(n for n in MODULES if n.startswith(IN_THREADS))

@@ -115,7 +115,10 @@ SENTENCES: dict[str, tuple[Callable[[], Any], str]] = {
     "complex into real": (lambda: (leaf() * 1).__setitem__(0, 1j), "the number written is complex"),
     "word as index": (lambda: leaf()["a"], r"t\[array\('a'.*an index is integers, slices"),
     "out": (lambda: np.add(leaf(), 1, out=leaf()), r"np\.add\(out=tensor\)"),
-    "out of a method": (lambda: np.add.reduce(leaf(), out=leaf()), r"np\.add\(out=tensor\)"),
+    "out of a method": (
+        lambda: np.add.reduce(leaf(), out=leaf()),
+        r"np\.add\.reduce\(out=tensor\)",
+    ),
     "out of a function": (lambda: np.sum(leaf(), out=leaf()), r"np\.sum\(out=tensor\)"),
     "put": (lambda: np.put(leaf(), [0], [1]), r"np\.put cannot write into a Tensor; .*t\.put"),
     "copyto": (lambda: np.copyto(leaf(), 0), r"np\.copyto cannot write into .*t\[\.\.\.\] = v"),

@@ -85,8 +85,7 @@ def _descend(
             raise TapeError(released(node))
         chosen, kwargs = selected.pop(node, 0) if selected else 0, node.kwargs
         chooses = 2 if "where" in kwargs else chosen | rule.selects
-        real = quick and (g.shape or (g.shape is not None and g.dtype.kind != "c"))
-        real = real and (g.nbytes < ELIDED or not cross(rule, g, (out, *values)))
+        real = quick and ((g.shape and g.nbytes < ELIDED) or _is_plain(rule, g, out, values))
         if real and (arity := rule.arity) and chosen < rule.heeds:  # spelled out: 1 µs less
             if node.guards is not None:
                 _check_unchanged(node, parents, 0)
@@ -129,6 +128,13 @@ def _descend(
             node.release()
         if waiting:
             ahead = heappushpop(waiting, (-top, ahead))[1] if ahead else heappop(waiting)[1]
+
+
+def _is_plain(rule: Any, g: Any, out: Any, values: Any) -> bool:
+    """Whether a cotangent goes to a rule as it is: no complex number, no arrays that ``cross``."""
+    if not g.shape:
+        return g.shape is not None and bool(g.dtype.kind != "c")
+    return not cross(rule, g, (out, *values))
 
 
 def _pull(
