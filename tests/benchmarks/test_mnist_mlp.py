@@ -364,6 +364,7 @@ def test_a_bar_on_a_terminal(
     job: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tqdm")
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")  # else only the ends are drawn
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert job() == 0
     printed = capsys.readouterr()
