@@ -1,5 +1,6 @@
 """The main job from its command line: what it prints, what it writes, how it refuses."""
 
+import functools
 import html
 import json
 import math
@@ -363,8 +364,9 @@ def test_quiet(job: Any, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_bar_on_a_terminal(
     job: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("tqdm")
-    monkeypatch.setenv("TQDM_MININTERVAL", "0")  # else only the ends are drawn
+    tqdm = pytest.importorskip("tqdm")
+    every = functools.partial(tqdm.tqdm, mininterval=0, miniters=1)  # else only the ends are drawn
+    monkeypatch.setattr(tqdm, "tqdm", every)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert job() == 0
     printed = capsys.readouterr()
