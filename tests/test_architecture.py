@@ -296,22 +296,3 @@ def test_importing_the_package_loads_nothing_it_does_not_need() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"numpy.random", "matplotlib", "sklearn", "scipy", "tqdm", "optuna", "torch"}
     assert heavy & set(found.stdout.split()) == set()
-
-
-def test_no_import_puts_a_module_in_place_of_a_function() -> None:
-    """Python does so at the first import of a file or a folder with a public function's name."""
-    packages = sorted(name for name, path in MODULES.items()
-                      if path.name == "__init__.py" and "sklearn" not in name
-                      and "scipy" not in name)  # fmt: skip # which need those
-    code = (
-        "import importlib, sys, types\n"
-        "for package in sys.argv[1:]:\n"
-        "    room = importlib.import_module(package)\n"
-        "    own = {k for k, v in vars(room).items() if not isinstance(v, types.ModuleType)}\n"
-        "    print(*(f'{package}.{k}' for k in own if f'{package}.{k}' not in sys.modules))\n"
-    )
-    named = [f"tinygrad_np.{name}".rstrip(".") for name in packages]
-    command = [sys.executable, "-W", "ignore", "-c", code, *named]
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    there = {".".join(path.with_suffix("").relative_to(ROOT).parts) for path in PACKAGE.rglob("*")}
-    assert set(found) & there == set()

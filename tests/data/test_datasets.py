@@ -302,7 +302,7 @@ def test_unknown_dataset() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_readme_has_the_checksums_of_the_embedded_files(name: str) -> None:
-    folder = Path(datasets.__file__).parent / "mnist_files"
+    folder = Path(datasets.__file__).parent / "mnist"
     content = gzip.decompress((folder / f"{name}.gz").read_bytes())
     row = f"| {name} | {len(content):,} | {hashlib.sha256(content).hexdigest()} |"
     assert row in (folder / "README.md").read_text(encoding="utf-8")

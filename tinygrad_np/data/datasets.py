@@ -70,7 +70,7 @@ _FASHION_SHA256: _Checksums = (
     "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 )
 
-_MNIST_FOLDER = Path(__file__).parent / "mnist_files"
+_MNIST_FOLDER = Path(__file__).parent / "mnist"
 _FASHION_DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 _FASHION_URL = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
@@ -85,7 +85,7 @@ def mnist() -> Dataset:
     Images are (n, 28, 28) uint8, labels (n,) int64 from 0 to 9; the arrays are the caller's own.
     The SHA-256 of each file is checked once per process. Raises DataError if a file was damaged.
     Source: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
-    recognition", 1998; CC BY-SA 3.0, see data/mnist_files/README.md.
+    recognition", 1998; CC BY-SA 3.0, see data/mnist/README.md.
 
     >>> (x, y), (x_test, y_test) = tg.data.mnist()
     >>> x.shape, x.dtype, y[:5].tolist()
